@@ -1,0 +1,122 @@
+"""Raw head output <-> boxes. The one file that works in grid cells.
+
+Shape letters: N batch, A anchors, C class scores, H W grid rows and columns, B truths of a picture (padded), M = N * B.
+
+The head of YOLOv2 puts out A * (5 + C) channels per cell, anchor by anchor: tx, ty, tw, th, to, then C class scores.
+With (cx, cy) the cell's column and row and (pw, ph) the anchor, all in cells (YOLO9000, section 2, figure 3):
+
+    bx = sigmoid(tx) + cx      bw = pw * exp(tw)      objectness = sigmoid(to)
+    by = sigmoid(ty) + cy      bh = ph * exp(th)
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from yolocourse.anchors import STRIDE
+from yolocourse.boxes import cxcywh_to_xyxy, shape_iou, xyxy_to_cxcywh
+
+LARGEST_LOG_SIZE = 15.0  # exp(15) cells is far outside any picture, and its square is still finite in float32
+
+
+class Predictions(NamedTuple):
+    """A head's output, taken apart; sigmoid applied where the network's output goes through one."""
+
+    xy: Tensor  # (N, A, H, W, 2) centre within the cell, 0 to 1
+    wh: Tensor  # (N, A, H, W, 2) log of size over anchor, not activated
+    objectness: Tensor  # (N, A, H, W) 0 to 1
+    scores: Tensor  # (N, A, H, W, C) class scores, not activated
+
+
+class Decoded(NamedTuple):
+    """Every box of every picture, in pixels of the network's input; A * H * W boxes a picture, anchor-major."""
+
+    boxes: Tensor  # (N, A*H*W, 4) xyxy
+    objectness: Tensor  # (N, A*H*W) 0 to 1
+    scores: Tensor  # (N, A*H*W, C) class scores, not activated
+
+
+class Assignment(NamedTuple):
+    """Which anchor of which cell answers for which truth; M = N * B rows, padding included."""
+
+    index: Tensor  # (M,) flat position in (N, A, H, W)
+    anchor: Tensor  # (M,) anchor number
+    responsible: Tensor  # (M,) bool: a truth, and not displaced by a later one with the same cell and anchor
+    taken: Tensor  # (N, A, H, W) bool: some truth is answered for here
+
+
+def split(raw: Tensor, num_anchors: int) -> Predictions:
+    """Takes a raw head output (N, A*(5+C), H, W) apart, in float32.
+
+    Raises ValueError when the channels cannot be shared out among `num_anchors` anchors.
+    """
+    n, channels, h, w = raw.shape
+    if channels % num_anchors or channels // num_anchors < 6:
+        raise ValueError(f"{channels} channels cannot be {num_anchors} anchors of 5 + C values each, with C at least 1")
+    x = raw.float().view(n, num_anchors, -1, h, w).permute(0, 1, 3, 4, 2)  # (N, A, H, W, 5+C)
+    return Predictions(x[..., 0:2].sigmoid(), x[..., 2:4], x[..., 4].sigmoid(), x[..., 5:])
+
+
+def decode_cells(predictions: Predictions, anchors: Tensor) -> Tensor:
+    """Boxes (N, A, H, W, 4) as cx, cy, w, h in grid cells. `anchors` is (A, 2) in cells."""
+    h, w = predictions.objectness.shape[-2:]
+    rows = torch.arange(h, device=anchors.device, dtype=torch.float32)
+    columns = torch.arange(w, device=anchors.device, dtype=torch.float32)
+    corner = torch.stack([columns.expand(h, w), rows[:, None].expand(h, w)], dim=-1)  # (H, W, 2)
+    size = anchors[:, None, None, :] * predictions.wh.clamp(max=LARGEST_LOG_SIZE).exp()  # (N, A, H, W, 2)
+    return torch.cat([predictions.xy + corner, size], dim=-1)  # (N, A, H, W, 4)
+
+
+def decode(raw: Tensor, anchors: Tensor) -> Decoded:
+    """Raw head output (N, A*(5+C), H, W) and anchors (A, 2) in cells -> boxes in pixels of the network's input."""
+    predictions = split(raw, len(anchors))
+    boxes = cxcywh_to_xyxy(decode_cells(predictions, anchors.float()) * STRIDE)  # (N, A, H, W, 4)
+    return Decoded(boxes.flatten(1, 3), predictions.objectness.flatten(1, 3), predictions.scores.flatten(1, 3))
+
+
+def cell_of(truth: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
+    """Row and column (each (...), integer) of the cell that holds the centre of cxcywh boxes (..., 4) in cells.
+
+    A centre exactly on the right or bottom border belongs to the last cell.
+    """
+    return truth[..., 1].long().clamp(0, h - 1), truth[..., 0].long().clamp(0, w - 1)
+
+
+def encode(truth: Tensor, row: Tensor, column: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
+    """What the network should have put out for a truth: the inverse of `decode_cells`.
+
+    truth (M, 4) cxcywh in cells, row and column (M,) of its cell, anchors (M, 2) in cells, one for each truth
+    -> sigmoid(txy) (M, 2) and twh (M, 2). Sizes under a thousandth of a cell count as a thousandth.
+    """
+    corner = torch.stack([column, row], dim=-1).to(truth.dtype)
+    return truth[:, :2] - corner, (truth[:, 2:].clamp(min=1e-3) / anchors).log()
+
+
+def to_cells(boxes: Tensor) -> Tensor:
+    """xyxy in pixels of the network's input (..., 4) -> cxcywh in cells (..., 4)."""
+    return xyxy_to_cxcywh(boxes.float()) / STRIDE
+
+
+def assign(truth: Tensor, valid: Tensor, sizes: Tensor, h: int, w: int) -> Assignment:
+    """Makes one anchor of one cell responsible for each truth (YOLO9000, section 2; Darknet's region layer).
+
+    The cell is the one that holds the centre; the anchor is the one whose size overlaps the truth's most when both
+    share a centre. `truth` (N, B, 4) cxcywh in cells, `valid` (N, B) False on padding, `sizes` the sizes to match
+    against: anchors (A, 2), or predicted sizes (N, A, H, W, 2), in cells. Where two truths fall on the same anchor of
+    the same cell the later one wins, as in Darknet.
+    """
+    n, b = valid.shape
+    a = sizes.shape[-2] if sizes.dim() == 2 else sizes.shape[1]
+    image = torch.arange(n, device=truth.device).repeat_interleave(b)  # (M,)
+    row, column = (x.flatten() for x in cell_of(truth, h, w))  # (M,) each
+    candidates = sizes if sizes.dim() == 2 else sizes[image, :, row, column]  # (A, 2) or (M, A, 2)
+    overlap = shape_iou(truth.reshape(n * b, 1, 2 + 2)[..., 2:], candidates).squeeze(1)  # (M, A)
+    anchor = overlap.argmax(dim=1)  # (M,)
+    index = ((image * a + anchor) * h + row) * w + column  # (M,)
+
+    # Last one wins: every position remembers the highest truth number that fell on it.
+    order = torch.where(valid.flatten(), torch.arange(n * b, device=truth.device), -1)  # (M,)
+    winner = torch.full((n * a * h * w,), -1, device=truth.device).scatter_reduce(0, index, order, "amax")
+    responsible = valid.flatten() & (winner[index] == order)  # (M,)
+    return Assignment(index, anchor, responsible, (winner >= 0).view(n, a, h, w))

@@ -1,0 +1,110 @@
+"""What classes are: their names, what a network says of them, and what it should have said.
+
+A `LabelSpace` turns the raw class scores of a network into probabilities, a loss and a prediction. Flat classes and a
+word tree differ in this object and nowhere else, so detectors and losses take one and never ask which kind it is.
+
+Shape letters: C scores that the network puts out, T classes that have a probability, M any number of rows.
+"""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class LabelSpace(ABC):
+    """The classes of a data set and the arithmetic over them. Labels are indices 0 .. len - 1."""
+
+    names: list[str]
+    ids: tuple[str, ...] | None  # WordNet ids such as n02084071, where the classes have them
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    @abstractmethod
+    def num_outputs(self) -> int:
+        """Raw scores C that a network needs for one prediction."""
+
+    @abstractmethod
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """Raw scores (..., C) -> log-probability of every class (..., T)."""
+
+    @abstractmethod
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy of raw scores (M, C) against labels (M,) -> (M,), not reduced."""
+
+    @abstractmethod
+    def predict(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw scores (..., C) -> probability (...) and label (...) of the best class."""
+
+    @abstractmethod
+    def to_dict(self) -> dict:
+        """What `labels_from_dict` needs to build this object again; only strings, numbers, lists and dicts."""
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Raw scores (..., C) -> probability of every class (..., T)."""
+        return self.log_probabilities(scores).exp()
+
+    def index(self, name: str) -> int:
+        """The label of a class name. Raises ValueError for a name that is not there."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            known = ", ".join(self.names[:20]) + (" ..." if len(self) > 20 else "")
+            raise ValueError(f"unknown class {name!r}; the {len(self)} known classes are: {known}") from None
+
+
+class FlatLabels(LabelSpace):
+    """Classes that exclude each other, without an order among them: one softmax over all of them.
+
+    `names` must be distinct and not empty; `ids`, if given, are as many, and distinct. Raises ValueError otherwise.
+    """
+
+    def __init__(self, names: Sequence[str], ids: Sequence[str] | None = None):
+        self.names = list(names)
+        self.ids = None if ids is None else tuple(ids)
+        if not self.names:
+            raise ValueError("a label space needs at least one class name, found none")
+        for kind, values in (("name", self.names), ("id", self.ids or ())):
+            twice = sorted(value for value, count in Counter(values).items() if count > 1)
+            if twice:
+                raise ValueError(f"class {kind} given twice: {', '.join(map(repr, twice))}")
+        if self.ids is not None and len(self.ids) != len(self.names):
+            raise ValueError(f"{len(self.names)} class names but {len(self.ids)} ids; every name needs one id")
+
+    def __repr__(self) -> str:
+        return f"FlatLabels({self.names!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FlatLabels) and (self.names, self.ids) == (other.names, other.ids)
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.names), self.ids))
+
+    @property
+    def num_outputs(self) -> int:
+        return len(self.names)
+
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        return torch.log_softmax(scores, dim=-1)
+
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(scores, labels, reduction="none")
+
+    def predict(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        probability, label = self.probabilities(scores).max(dim=-1)
+        return probability, label
+
+    def to_dict(self) -> dict:
+        return {"kind": "flat", "names": self.names, "ids": None if self.ids is None else list(self.ids)}
+
+
+def labels_from_dict(description: dict) -> LabelSpace:
+    """Builds the label space that `LabelSpace.to_dict` described. Raises ValueError for an unknown kind."""
+    if description.get("kind") != "flat":
+        raise ValueError(f"unknown kind of label space: {description.get('kind')!r}; known: 'flat'")
+    return FlatLabels(description["names"], description["ids"])
