@@ -1,0 +1,23 @@
+"""Networks: each returns raw tensors; losses and detections are made outside."""
+
+from yolocourse.models.darknet19 import Darknet19, Darknet19Trunk
+from yolocourse.models.yolov2 import YOLOv2, nano, tiny, yolov2
+
+BUILDERS = {"yolov2": yolov2, "tiny": tiny, "nano": nano}  # detectors
+CLASSIFIERS = {"darknet19": Darknet19}
+
+__all__ = ["BUILDERS", "CLASSIFIERS", "Darknet19", "Darknet19Trunk", "YOLOv2", "build", "nano", "tiny", "yolov2"]
+
+
+def build(builder: str, **arguments) -> YOLOv2 | Darknet19:
+    """Builds a network from a name in BUILDERS or CLASSIFIERS and its arguments, such as those in `model.config`.
+
+    Raises ValueError for an unknown builder, or arguments that it does not take.
+    """
+    known = BUILDERS | CLASSIFIERS
+    if builder not in known:
+        raise ValueError(f"unknown network {builder!r}; known: {', '.join(known)}")
+    try:
+        return known[builder](**arguments)
+    except TypeError as error:
+        raise ValueError(f"network {builder!r}: {error}") from None

@@ -1,0 +1,133 @@
+"""YOLOv2: trunk, passthrough, head (YOLO9000, section 2; yolov2.cfg, yolov2-tiny.cfg).
+
+Shape letters: N batch, A anchors, C class scores, H W rows and columns of the picture. Channels are given for width 1.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from yolocourse.anchors import STRIDE, check_cells
+from yolocourse.models.darknet19 import Darknet19Trunk, scaled
+from yolocourse.models.layers import ConvBlock, Passthrough
+
+
+class YOLOv2(nn.Module):
+    """images (N, 3, H, W), values 0 to 1 -> raw head output (N, A*(5+C), H/32, W/32), see `grid.split`.
+
+    The parts come finished from the builders below. `config` says which builder and how: what a checkpoint keeps.
+    `squeeze` takes the trunk's fine features to the passthrough (None: a network without one); `merge` runs on both
+    put together. Raises ValueError for pictures whose height or width is not a multiple of 32.
+    """
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        neck: nn.Module,
+        merge: nn.Module,
+        head: nn.Conv2d,
+        anchors: Tensor,
+        config: dict,
+        squeeze: nn.Module | None = None,
+    ):
+        super().__init__()
+        self.trunk, self.neck, self.squeeze, self.merge, self.head = trunk, neck, squeeze, merge, head
+        self.register_buffer("anchors", anchors)  # (A, 2) width, height in cells
+        self.config = config
+
+    @property
+    def num_outputs(self) -> int:
+        """Class scores C of one anchor."""
+        return self.head.out_channels // len(self.anchors) - 5
+
+    def forward(self, images: Tensor) -> Tensor:
+        check_size(*images.shape[-2:])
+        fine, coarse = self.trunk(images)  # (N, 512, H/16, W/16), (N, 1024, H/32, W/32)
+        x = self.neck(coarse)  # (N, 1024, H/32, W/32)
+        if self.squeeze is not None:
+            x = torch.cat([self.squeeze(fine), x], dim=1)  # (N, 256 + 1024, H/32, W/32), the order of Darknet's route
+        return self.head(self.merge(x))  # (N, A*(5+C), H/32, W/32)
+
+
+def check_size(height: int, width: int) -> None:
+    """Raises ValueError unless both are multiples of 32, and names the nearest ones that are."""
+    for name, value in (("height", height), ("width", width)):
+        if value < STRIDE or value % STRIDE:
+            lower = max(STRIDE, value // STRIDE * STRIDE)
+            raise ValueError(
+                f"picture {name} {value} is not a multiple of {STRIDE}; the nearest are {lower} and {lower + STRIDE}"
+            )
+
+
+def make_head(in_channels: int, num_outputs: int, anchors: Tensor) -> nn.Conv2d:
+    """The last 1x1 convolution: (N, in_channels, H, W) -> (N, A*(5+C), H, W)."""
+    if num_outputs < 1:
+        raise ValueError(f"a detector needs at least one class score, not {num_outputs}")
+    head = nn.Conv2d(in_channels, len(anchors) * (5 + num_outputs), 1)
+    nn.init.normal_(head.weight, std=0.01)  # small at the start: every box begins as its anchor
+    nn.init.zeros_(head.bias)
+    return head
+
+
+def yolov2(
+    num_outputs: int, anchors: Sequence[Sequence[float]], width: float = 1.0, passthrough: str | None = "darknet"
+) -> YOLOv2:
+    """The network of the paper: Darknet-19, two 3x3 convolutions, passthrough, one more, 1x1 head (yolov2.cfg).
+
+    num_outputs: class scores C; anchors (A, 2) in cells; width: multiplier of all channels, 1 is the paper's;
+    passthrough: "darknet" or "clean" order (see `Passthrough`), or None for a network without one.
+    """
+    sizes = check_cells(anchors).tolist()  # (A, 2)
+    anchors = torch.tensor(sizes)
+    trunk = Darknet19Trunk(width)
+    wide, narrow = trunk.coarse_channels, scaled(64, width)
+    neck = nn.Sequential(ConvBlock(wide, wide), ConvBlock(wide, wide))
+    squeeze = None
+    if passthrough is not None:
+        squeeze = nn.Sequential(ConvBlock(trunk.fine_channels, narrow, 1), Passthrough(passthrough))
+    merge = ConvBlock(wide + (4 * narrow if squeeze else 0), wide)
+    config = {"builder": "yolov2", "num_outputs": num_outputs, "anchors": sizes}
+    config |= {"width": width, "passthrough": passthrough}
+    return YOLOv2(trunk, neck, merge, make_head(wide, num_outputs, anchors), anchors, config, squeeze)
+
+
+def nano(num_outputs: int, anchors: Sequence[Sequence[float]], passthrough: str | None = "darknet") -> YOLOv2:
+    """YOLOv2 at a quarter of the width: the network that the notebooks train."""
+    return yolov2(num_outputs, anchors, width=0.25, passthrough=passthrough)
+
+
+class TinyTrunk(nn.Module):
+    """The trunk of yolov2-tiny: one convolution a stage, last pooling with stride 1. Same outputs as Darknet19Trunk."""
+
+    def __init__(self, width: float = 1.0):
+        super().__init__()
+        channels = [3] + [scaled(c, width) for c in (16, 32, 64, 128, 256, 512, 1024)]
+        self.to_fine = nn.Sequential(
+            *[
+                nn.Sequential(*([nn.MaxPool2d(2)] if i else []), ConvBlock(channels[i], channels[i + 1]))
+                for i in range(5)
+            ]
+        )
+        self.to_coarse = nn.Sequential(nn.MaxPool2d(2), ConvBlock(channels[5], channels[6]))
+        self.last = ConvBlock(channels[6], channels[7])
+        self.fine_channels, self.coarse_channels = channels[5], channels[7]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        fine = self.to_fine(images)  # (N, 256, H/16, W/16)
+        coarse = self.to_coarse(fine)  # (N, 512, H/32, W/32)
+        # Darknet's 2x2 pooling with stride 1 keeps the size: it pads on the right and at the bottom only.
+        coarse = F.max_pool2d(F.pad(coarse, (0, 1, 0, 1), value=float("-inf")), 2, stride=1)
+        return fine, self.last(coarse)  # (N, 1024, H/32, W/32)
+
+
+def tiny(num_outputs: int, anchors: Sequence[Sequence[float]], width: float = 1.0) -> YOLOv2:
+    """yolov2-tiny-voc.cfg: nine convolutions, no passthrough."""
+    sizes = check_cells(anchors).tolist()  # (A, 2)
+    anchors = torch.tensor(sizes)
+    trunk = TinyTrunk(width)
+    merge = ConvBlock(trunk.coarse_channels, trunk.coarse_channels)
+    head = make_head(trunk.coarse_channels, num_outputs, anchors)
+    config = {"builder": "tiny", "num_outputs": num_outputs, "anchors": sizes, "width": width}
+    return YOLOv2(trunk, nn.Identity(), merge, head, anchors, config)
