@@ -1,0 +1,1 @@
+"""Data sets: each item is an image and a target."""
