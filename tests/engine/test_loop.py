@@ -1,0 +1,236 @@
+"""One epoch of training: order of pictures, what is taught, what stops it."""
+
+import math
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+from yolocourse.datasets.batch import collate
+from yolocourse.engine.loop import (
+    EpochSampler,
+    NotFiniteError,
+    Prepare,
+    make_loader,
+    per_picture,
+    progress,
+    train_epoch,
+)
+from yolocourse.engine.processes import Processes
+from yolocourse.engine.state import TrainState
+from yolocourse.engine.tasks import Detection
+
+CPU = torch.device("cpu")
+
+
+class Terms(NamedTuple):
+    part: Tensor
+    total: Tensor
+    share: Tensor
+
+
+class Grid64:
+    """Pictures laid on 64 x 64 pixels, boxes unchanged."""
+
+    def __init__(self, scenes):
+        self.scenes = scenes
+
+    def __len__(self):
+        return len(self.scenes)
+
+    def __getitem__(self, i):
+        image, target = self.scenes[i]
+        canvas = torch.zeros(3, 64, 64, dtype=torch.uint8)
+        canvas[:, :48, :48] = image
+        return canvas, target
+
+
+def order(count=20, seed=0, epoch=0, skip=0, processes=None):
+    sampler = EpochSampler(count, seed, processes or Processes())
+    sampler.epoch, sampler.skip = epoch, skip
+    result = list(sampler)
+    assert len(sampler) == len(result)
+    return result
+
+
+def test_every_picture_once_in_another_order_each_epoch():
+    assert sorted(order()) == list(range(20))
+    orders = [tuple(order(epoch=e)) for e in range(4)] + [tuple(order(seed=1)), tuple(range(20))]
+    assert len(set(orders)) == 6
+
+
+def test_order_repeats_whatever_else_draws():
+    first = order(seed=3, epoch=5)
+    torch.rand(7)
+    assert order(seed=3, epoch=5) == first
+
+
+def test_skipping_goes_on_where_it_stopped():
+    assert order(epoch=2, skip=8) == order(epoch=2)[8:]
+    assert order(skip=20) == order(skip=25) == []
+
+
+@pytest.mark.parametrize(("count", "ranks"), [(20, 2), (21, 2), (20, 3)])
+def test_processes_share_out_all_pictures(count, ranks):
+    parts = [order(count, processes=Processes(rank, ranks)) for rank in range(ranks)]
+    assert sorted(sum(parts, [])) == list(range(count))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_several_processes_are_refused_for_now(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="one of 2 processes"):
+        Processes.here()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert Processes.here() == Processes(0, 1) and Processes.here().writes
+
+
+@pytest.mark.parametrize(("count", "batches"), [(10, [4, 4]), (8, [4, 4]), (3, [3])])
+def test_last_batch_is_left_out_unless_it_is_the_only_one(make_scenes, make_settings, count, batches):
+    loader = make_loader(make_scenes(count), make_settings(), CPU, Processes())
+    assert [len(batch) for batch in loader] == batches
+
+
+class Recorder:
+    """A criterion that keeps what it is given, and returns `value` times the mean of the output."""
+
+    def __init__(self, value=1.0):
+        self.calls, self.value = [], value
+
+    def __call__(self, raw, boxes, labels, seen):
+        self.calls.append((raw.shape, boxes.clone(), labels.clone(), seen))
+        total = raw.mean() * self.value + 1
+        return Terms(total, total, total.detach() * 0 + 0.5)
+
+
+def run_epoch(model, scenes, settings, criterion, **counters):
+    state = TrainState.start(model, settings)
+    for name, value in counters.items():
+        setattr(state, name, value)
+    reports = []
+    loader = make_loader(scenes, settings, CPU, Processes())
+    finished = train_epoch(state, Detection(criterion), loader, settings, reports.append)
+    return state, reports, finished
+
+
+def test_counters_and_reports(make_model, make_scenes, make_settings):
+    criterion = Recorder()
+    state, reports, finished = run_epoch(make_model(), Grid64(make_scenes(10)), make_settings(images=32), criterion)
+    assert not finished
+    assert (state.step, state.seen, state.epoch, state.batches) == (2, 8, 1, 0)
+    assert [r.step for r in reports] == [1, 2] and [r.seen for r in reports] == [4, 8]
+    assert [r.progress for r in reports] == [4 / 32, 8 / 32]
+    assert [call[3] for call in criterion.calls] == [0, 4], "the loss is told the pictures seen before the batch"
+    rates = [0.002 * 1 / 8, 0.002 * 5 / 8]  # warm-up over 8 pictures
+    assert [r.learning_rate for r in reports] == pytest.approx(rates)
+    assert all(r.size == 64 and r.images_per_second > 0 and 0 <= r.waited <= 1 for r in reports)
+    assert state.optimizer.param_groups[0]["lr"] == pytest.approx(rates[1])
+
+
+def test_training_ends_in_mid_epoch(make_model, make_scenes, make_settings):
+    state, reports, finished = run_epoch(make_model(), Grid64(make_scenes(12)), make_settings(images=7), Recorder())
+    assert finished and len(reports) == 2 and reports[-1].progress == 1
+    assert (state.epoch, state.batches) == (0, 2)
+
+
+def test_time_limit_ends_training(make_model, make_scenes, make_settings):
+    settings = make_settings(images=10_000, max_seconds=1e-6)
+    _, reports, finished = run_epoch(make_model(), Grid64(make_scenes(12)), settings, Recorder())
+    assert finished and len(reports) == 1
+
+
+def test_progress_by_pictures_or_by_time(make_model, make_settings):
+    state = TrainState.start(make_model(), make_settings())
+    state.seen, state.seconds = 6, 5.0
+    assert progress(state, make_settings(images=24)) == 0.25
+    assert progress(state, make_settings(images=24, max_seconds=10.0)) == 0.5
+    assert progress(state, make_settings(images=24, max_seconds=100.0)) == 0.25
+    assert progress(state, make_settings(images=24, max_seconds=1.0)) == 1
+
+
+def test_difficult_boxes_are_not_taught(make_model, make_scenes, make_settings):
+    scenes = make_scenes(4)
+    for _, target in scenes.items:
+        target["difficult"] = torch.arange(len(target["boxes"])) == 0
+    criterion = Recorder()
+    run_epoch(make_model(), Grid64(scenes), make_settings(), criterion)
+    _, _, labels, _ = criterion.calls[0]
+    assert (labels >= 0).sum() == sum(max(len(target["boxes"]) - 1, 0) for _, target in scenes.items) == 1
+
+
+def test_picture_without_box_labels_is_refused(make_model, make_scenes, make_settings):
+    scenes = make_scenes(4)
+    scenes.items[2] = (scenes.items[2][0], {"label": torch.tensor(1), "image_id": "owl.jpg"})
+    with pytest.raises(ValueError, match=r"'owl.jpg' has no box labels"):
+        run_epoch(make_model(), Grid64(scenes), make_settings(), Recorder())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_loss_that_is_not_finite_stops_before_the_weights(make_model, make_scenes, make_settings, value):
+    def broken(raw, *rest):
+        total = raw.sum() * 0 + value
+        return Terms(total, total, torch.tensor(0.5))
+
+    model = make_model()
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    with pytest.raises(NotFiniteError, match=r"step 8 is not finite: .*'share': 0.5.*; pictures \['scene") as caught:
+        run_epoch(model, Grid64(make_scenes(4)), make_settings(), broken, step=7)
+    assert all(f"scene {i}" in str(caught.value) for i in range(4))
+    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
+
+
+def test_gradient_is_that_of_one_picture(make_model, make_scenes, make_settings):
+    """The loss is a sum over the batch; the step follows its mean, so that the rate does not depend on batch size."""
+    model = make_model()
+    settings = make_settings(optimizer="sgd", momentum=0.0, weight_decay=0.0, warmup_images=0, learning_rate=0.5)
+    bias = model.head.bias.detach().clone()
+
+    def criterion(raw, *rest):
+        total = raw[:, 0].mean(dim=(1, 2)).sum()  # d total / d bias[0] = 4, one for each picture
+        return Terms(total, total, torch.tensor(0.0))
+
+    run_epoch(model, Grid64(make_scenes(4)), settings, criterion)
+    assert (model.head.bias - bias)[:2].tolist() == pytest.approx([-0.5, 0.0])
+
+
+def test_gradient_is_clipped(make_model, make_scenes, make_settings):
+    settings = make_settings(
+        optimizer="sgd", momentum=0.0, weight_decay=0.0, warmup_images=0, learning_rate=1.0, clip_gradient=0.01
+    )
+    model = make_model()
+    before = [p.detach().clone() for p in model.parameters()]
+    run_epoch(model, Grid64(make_scenes(4)), settings, Recorder(1e4))
+    moved = sum((p - b).square().sum() for p, b in zip(model.parameters(), before, strict=True)).sqrt().item()
+    assert moved == pytest.approx(0.01, rel=1e-2)
+
+
+def test_terms_are_sums_and_statistics_are_not():
+    terms = Terms(torch.tensor(8.0), torch.tensor(12.0), torch.tensor(0.75))
+    assert per_picture(terms, 4) == {"part": 2.0, "total": 3.0, "share": 0.75}
+
+
+def test_preparation_depends_on_seed_and_step_alone(make_scenes, make_settings):
+    batch = collate([make_scenes(4)[i] for i in range(4)])
+    prepare = Prepare(make_settings(seed=1), CPU)
+    first = prepare(batch, 5).images
+    torch.rand(3)
+    assert torch.equal(Prepare(make_settings(seed=1), CPU)(batch, 5).images, first)
+    assert not torch.equal(prepare(batch, 6).images, first)
+    assert not torch.equal(Prepare(make_settings(seed=2), CPU)(batch, 5).images, first)
+    plain = Prepare(make_settings(hue=0, saturation=1, exposure=1), CPU)(batch, 5)
+    assert torch.equal(plain.images, batch.images)
+
+
+def test_sizes_change_with_their_boxes(make_scenes, make_settings):
+    batch = collate([Grid64(make_scenes(4))[i] for i in range(4)])
+    prepare = Prepare(make_settings(sizes=(32, 64, 96), sizes_every=2), CPU)
+    sizes = []
+    for step in range(40):
+        changed = prepare(batch, step)
+        side = changed.images.shape[-1]
+        assert changed.images.shape == (4, 3, side, side)
+        torch.testing.assert_close(changed.boxes, batch.boxes * side / 64)
+        sizes.append(side)
+    assert set(sizes) == {32, 64, 96}
+    assert sizes[::2] == sizes[1::2], "a size lasts for `sizes_every` steps"

@@ -1,0 +1,103 @@
+"""What a training run tells people while it runs: a line on the console, a row in a CSV file, a list in memory."""
+
+import csv
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from yolocourse.engine.loop import StepReport
+
+LOSSES = ("xy", "wh", "object", "no_object", "classes")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as h:mm:ss or m:ss."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def describe(report: StepReport) -> str:
+    """One step as a line: where the training stands, the loss per picture and its parts, speed, time left."""
+    terms = report.terms
+    parts = " ".join(f"{name} {terms[name]:.3g}" for name in LOSSES if name in terms)
+    truths = terms.get("truths", 0)
+    fit = f"IoU {terms['average_iou']:.2f} recall {terms['recall']:.2f}" if truths else "no objects in this batch"
+    if "top1" in terms:
+        fit = f"right {terms['top1']:.0%}"
+    left = report.seconds * (1 - report.progress) / max(report.progress, 1e-9)
+    return (
+        f"{report.progress:4.0%} epoch {report.epoch + 1} step {report.step} | rate {report.learning_rate:.1e}"
+        f" size {report.size} | loss {terms['total']:.3g} ({parts}) {fit}"
+        f" | {report.images_per_second:.0f} images/s, waited {report.waited:.0%}, {duration(left)} left"
+    )
+
+
+@dataclass
+class ConsoleLog:
+    """Prints a line at most every `every` seconds of training, and at its end."""
+
+    every: float = 10.0
+    write: Callable[[str], None] = print
+    _next: float = 0.0
+
+    def __call__(self, report: StepReport) -> None:
+        if report.seconds >= self._next or report.progress >= 1:
+            self.write(describe(report))
+            self._next = report.seconds + self.every
+
+
+@dataclass
+class History:
+    """Keeps every step's report, for figures. `smooth` is what a figure should draw."""
+
+    reports: list[StepReport] = field(default_factory=list)
+
+    def __call__(self, report: StepReport) -> None:
+        self.reports.append(report)
+
+    def values(self, name: str) -> list[float]:
+        """A field of the reports, or one of their loss terms, one value a step."""
+        return [r.terms[name] if name in r.terms else getattr(r, name) for r in self.reports]
+
+    def smooth(self, name: str, decay: float = 0.9) -> list[float]:
+        """The same as a running average that forgets `decay` ** n after n steps, corrected for its start."""
+        average, weight, result = 0.0, 0.0, []
+        for value in self.values(name):
+            if math.isfinite(value):
+                average, weight = decay * average + (1 - decay) * value, decay * weight + (1 - decay)
+            result.append(average / weight if weight else math.nan)
+        return result
+
+
+class CsvLog:
+    """A row a step in a CSV file; `upto`: a resumed run drops the rows after the step that it starts from."""
+
+    def __init__(self, path: str | Path, upto: int = 0):
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        kept = []
+        if upto and self.path.is_file():
+            with open(self.path, newline="", encoding="utf-8") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= upto]
+        self.file = open(self.path, "w", newline="", encoding="utf-8")  # noqa: SIM115 - open as long as the run
+        self.writer = None
+        for row in kept:
+            self._write(row)
+
+    def __call__(self, report: StepReport) -> None:
+        row = {name: getattr(report, name) for name in ("step", "seen", "epoch", "learning_rate", "size", "seconds")}
+        self._write(row | report.terms | {"images_per_second": report.images_per_second, "waited": report.waited})
+
+    def _write(self, row: dict) -> None:
+        if self.writer is None:
+            self.writer = csv.DictWriter(self.file, list(row))
+            self.writer.writeheader()
+        self.writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def close(self) -> None:
+        self.file.close()

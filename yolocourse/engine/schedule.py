@@ -1,0 +1,43 @@
+"""The learning rate over the course of training, and the optimiser it steers."""
+
+import math
+
+import torch
+from torch import nn
+
+from yolocourse.engine.settings import TrainSettings
+
+
+def learning_rate(settings: TrainSettings, seen: int, progress: float | None = None) -> float:
+    """The rate for the next step, after `seen` pictures.
+
+    progress: share of the training that is over, 0 to 1, where a time limit and not `images` decides about it.
+    """
+    warmup = settings.warmup_images
+    if seen < warmup:
+        return settings.learning_rate * ((seen + 1) / warmup) ** settings.warmup_power
+    progress = seen / settings.images if progress is None else progress
+    if settings.schedule == "cosine":
+        start = min(warmup / settings.images, 1.0)
+        part = min(max((progress - start) / max(1 - start, 1e-9), 0.0), 1.0)
+        return settings.learning_rate * (1 + math.cos(math.pi * part)) / 2
+    if settings.schedule == "steps":
+        passed = sum(max(seen, progress * settings.images) >= step for step in settings.steps)
+        return settings.learning_rate * settings.step_factor**passed
+    return settings.learning_rate
+
+
+def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """AdamW or SGD over two groups: weights of convolutions and matrices, which decay, and the rest, which does not.
+
+    Decay pulls weights to zero to keep a network simple. On the scales and biases of batch norm it only fights the
+    normalisation, so they are left out, as in Darknet.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999))
+    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)

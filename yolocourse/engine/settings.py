@@ -1,0 +1,77 @@
+"""How a network is trained: one frozen dataclass, nothing global."""
+
+from dataclasses import dataclass, field
+
+from yolocourse.losses import DetectionLossSettings
+from yolocourse.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that the training loop needs to know. Lengths are counted in pictures, so that a change of batch size
+    or data set leaves them alone. Raises ValueError for values that cannot work."""
+
+    images: int = 16_000  # pictures to train on in all, repeats included
+    batch_size: int = 16
+    size: int = 224  # side of the network's input, pixels; the largest one where `sizes` is given
+    sizes: tuple[int, ...] = ()  # multi-scale training: the sizes to draw from, pixels; none: always `size`
+    sizes_every: int = 10  # steps between two draws
+    test_size: int | None = None  # side at which the trained network is used, pixels; None: `size`
+    rule: str = "stretch"  # how pictures are brought to that size: "stretch" or "letterbox"
+
+    optimizer: str = "adamw"  # or "sgd"
+    learning_rate: float = 2e-3  # the highest, reached after the warm-up
+    momentum: float = 0.9  # of sgd; adamw's first beta
+    weight_decay: float = 5e-4  # on convolution and matrix weights only
+    warmup_images: int = 800  # pictures during which the learning rate climbs
+    warmup_power: float = 1.0  # rate * (share of the warm-up) ** power; Darknet's "burn-in" has 4
+    schedule: str = "cosine"  # after the warm-up: "cosine" to zero, "steps", or "constant"
+    steps: tuple[int, ...] = ()  # pictures after which the rate is multiplied by step_factor
+    step_factor: float = 0.1
+    clip_gradient: float | None = None  # largest norm of the gradient; None: as it comes
+    average: float = 0.0  # decay per step of the running average of weights (EMA); 0: none
+    max_seconds: float | None = None  # training ends here at the latest, and the schedule is squeezed to fit
+
+    flip: float = 0.5  # probability
+    jitter: float = 0.2  # how far each border moves, as a share of the picture
+    hue: float = 0.1  # shift, as a share of the colour circle
+    saturation: float = 1.5  # factor, up or down
+    exposure: float = 1.5  # factor, up or down
+
+    precision: str = "auto"  # "float32", "bfloat16", or "auto": whichever the device was just measured to be faster in
+    workers: int = 0  # processes that load pictures; 0: the training process does it
+    seed: int = 0
+    loss: DetectionLossSettings = field(default_factory=DetectionLossSettings)
+
+    def __post_init__(self):
+        for name in ("images", "batch_size", "sizes_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        choices = {
+            "optimizer": ("adamw", "sgd"),
+            "schedule": ("cosine", "steps", "constant"),
+            "precision": ("auto", "float32", "bfloat16"),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}; not {getattr(self, name)!r}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average is a decay, at least 0 and under 1, not {self.average}")
+        if self.schedule == "steps" and list(self.steps) != sorted(self.steps):
+            raise ValueError(f"steps must be in rising order, not {self.steps}")
+        for size in (self.size, *self.sizes, self.use_size):
+            Preprocess(size, self.rule)  # raises where a size or the rule cannot work
+        if self.max_seconds is not None and not self.max_seconds > 0:
+            raise ValueError(f"max_seconds must be above 0, not {self.max_seconds}")
+
+    @property
+    def use_size(self) -> int:
+        """Side of the trained network's input, pixels."""
+        return self.size if self.test_size is None else self.test_size
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How pictures must be prepared for a network trained like this."""
+        return Preprocess(self.use_size, self.rule)
