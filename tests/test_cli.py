@@ -1,0 +1,217 @@
+"""The command line, run as a user would: a tiny VOC-style folder in, a detector and pictures out."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from yolocourse.cli import COMMANDS, main, make_parser
+from yolocourse.engine.train import LOG, MODEL, STATE
+
+XML = (
+    "<annotation><filename>{name}.png</filename><size><width>{w}</width><height>{h}</height><depth>3</depth></size>"
+    "{objects}</annotation>"
+)
+OBJECT = (
+    "<object><name>{}</name><difficult>0</difficult><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax>"
+    "<ymax>{}</ymax></bndbox></object>"
+)
+
+
+def write_voc(root: Path, pictures: int = 8, boxes=None) -> Path:
+    """Red and blue rectangles on grey, as a VOC folder with the splits trainval and test."""
+    for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    names = [f"p{i}" for i in range(pictures)]
+    for i, name in enumerate(names):
+        image = Image.new("RGB", (96, 64), "grey")
+        places = boxes or [("red", 5 + i, 6, 40 + i, 40), ("blue", 50, 20, 90, 60 - i)]
+        for colour, *corners in places:
+            if corners[2] > corners[0] and corners[3] > corners[1]:
+                ImageDraw.Draw(image).rectangle([c - 1 for c in corners], fill=colour)
+        image.save(root / "JPEGImages" / f"{name}.png")
+        objects = "".join(OBJECT.format(*place) for place in places)
+        (root / "Annotations" / f"{name}.xml").write_text(XML.format(name=name, w=96, h=64, objects=objects))
+    (root / "ImageSets/Main/trainval.txt").write_text("\n".join(names[:-2]) + "\n")
+    (root / "ImageSets/Main/test.txt").write_text("\n".join(names[-2:]) + "\n")
+    return root
+
+
+GOOD = [("red", 5, 5, 40, 40)]
+GOOD += [("blue", 9, 9, 30, 20), ("red", 2, 3, 90, 60), ("blue", 4, 8, 20, 60), ("red", 3, 3, 9, 9)]
+WITH_A_BAD_ONE = [*GOOD, ("blue", 20, 20, 20, 20)]
+TRAIN = ["--recipe", "small", "--network", "tiny", "--size", "64", "--batch-size", "2", "--set", "width=0.05"]
+TRAIN += ["--set", "precision=float32", "--set", "anchors=2", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_voc(tmp_path_factory.mktemp("voc"))
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "mine"
+    assert main(["train", "voc", str(folder), *TRAIN, "--images", "12", "--out", str(out)]) == 0
+    return out
+
+
+def error_of(capsys, *arguments) -> str:
+    """The one line that a failing call prints; exit code 2, nothing else on stderr."""
+    try:
+        code = main([str(a) for a in arguments])
+    except SystemExit as stop:
+        code = stop.code
+    lines = capsys.readouterr().err.splitlines()
+    assert code == 2 and len(lines) == 1, lines
+    return lines[0]
+
+
+def test_train_writes_a_run(run):
+    assert {path.name for path in run.iterdir()} == {STATE, MODEL, LOG}
+    assert len((run / LOG).read_text().splitlines()) == 1 + 12 // 2
+
+
+def test_train_again_needs_resume_and_then_goes_on(run, folder, capsys):
+    arguments = ["train", "voc", folder, *TRAIN, "--images", "12", "--out", run]
+    assert "--resume" in error_of(capsys, *arguments)
+    assert main([str(a) for a in (*arguments, "--resume")]) == 0
+    assert "12 pictures" in capsys.readouterr().out
+
+
+def test_resume_with_other_settings_is_refused(run, folder, capsys):
+    line = error_of(capsys, "train", "voc", folder, *TRAIN, "--images", "14", "--out", run, "--resume")
+    assert "images was 12, now 14" in line
+
+
+def test_evaluate_prints_a_table_and_writes_json(run, folder, tmp_path, capsys):
+    file = tmp_path / "figures.json"
+    assert main(["evaluate", "voc", str(folder), "--model", str(run / MODEL), "--json", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^blue +2 +\d\.\d{3}", printed, re.M) and re.search(r"^mean +4 ", printed, re.M)
+    figures = json.loads(file.read_text())["test"]
+    assert figures["images"] == 2 and 0 <= figures["AP50"] <= 1 and set(figures["AP50_per_class"]) == {"blue", "red"}
+
+
+def test_detect_writes_pictures_and_json(run, folder, tmp_path, capsys):
+    pictures = sorted((folder / "JPEGImages").iterdir())[:2]
+    arguments = ["detect", *map(str, pictures), "--model", str(run / MODEL), "--out", str(tmp_path), "--threshold", "0"]
+    assert main(arguments) == 0
+    rows = json.loads((tmp_path / "detections.json").read_text())
+    assert [row["path"] for row in rows] == [str(path) for path in pictures]
+    assert rows[0]["width"] == 96 and rows[0]["height"] == 64 and rows[0]["detections"]
+    x1, y1, x2, y2 = rows[0]["detections"][0]["box"]
+    assert 0 <= x1 < x2 <= 96 and 0 <= y1 < y2 <= 64
+    for row in rows:
+        assert Image.open(tmp_path / row["annotated"]).size[0] >= 96
+
+
+def test_detect_keeps_pictures_of_the_same_name_apart(run, folder, tmp_path):
+    one = folder / "JPEGImages" / "p0.png"
+    other = tmp_path / "elsewhere" / "p0.png"
+    other.parent.mkdir()
+    Image.new("RGB", (50, 50)).save(other)
+    out = tmp_path / "out"
+    assert main(["detect", str(one), str(other), "--model", str(run / MODEL), "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == {"p0.png", "p0-2.png", "detections.json"}
+
+
+def test_pretrained_layers_are_taken_over(run, folder, tmp_path, capsys):
+    out = tmp_path / "next"
+    arguments = ["train", "voc", folder, *TRAIN, "--images", "2", "--out", out, "--pretrained", run / MODEL]
+    assert main([str(a) for a in arguments]) == 0
+    assert "tensors loaded" in capsys.readouterr().out
+
+
+def test_anchors_in_cells_and_pixels(folder, capsys):
+    assert main(["anchors", "voc", str(folder), "--k", "2", "--size", "96", "--curve"]) == 0
+    printed = capsys.readouterr().out
+    # red boxes are 36 x 35 of 96 x 64 pixels: stretched to 96, 36 x 52.5
+    assert "36 x 52" in printed and "k = 2" in printed and "12 boxes" in printed
+
+
+def test_doctor_finds_what_is_wrong_with_a_data_set(tmp_path, capsys):
+    folder = write_voc(tmp_path / "bad", boxes=WITH_A_BAD_ONE)
+    assert main(["doctor", str(folder)]) == 1
+    printed = capsys.readouterr().out
+    assert "p0" in printed and "no area" in printed and "suggested anchors" in printed
+
+
+def test_doctor_is_content_with_a_good_data_set(folder, capsys):
+    assert main(["doctor", str(folder)]) == 0
+    assert "0 problems" in capsys.readouterr().out
+
+
+def test_a_degenerate_box_is_a_warning_that_names_the_file(tmp_path, capsys):
+    folder = write_voc(tmp_path / "bad", boxes=WITH_A_BAD_ONE)
+    arguments = ["train", "voc", folder, *TRAIN, "--images", "2", "--out", tmp_path / "run"]
+    assert main([str(a) for a in arguments]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert any("p0.xml" in line and "no area" in line for line in warnings)
+
+
+def test_unknown_option(capsys):
+    assert "--lerning-rate" in error_of(capsys, "train", "toytown", "--lerning-rate", "1")
+
+
+@pytest.mark.parametrize("text, message", [("size", "name=value"), ("sizze=4", "unknown setting 'sizze'")])
+def test_wrong_settings(text, message, capsys):
+    assert message in error_of(capsys, "train", "toytown", "--scenes", "2", "--set", text)
+
+
+def test_size_that_is_no_multiple_of_32(capsys):
+    line = error_of(capsys, "train", "toytown", "--scenes", "2", "--size", "230")
+    assert "230" in line and "224" in line and "256" in line
+
+
+def test_missing_folder(tmp_path, capsys):
+    assert str(tmp_path / "nowhere") in error_of(capsys, "train", "voc", tmp_path / "nowhere", "--out", tmp_path / "r")
+    assert "folder" in error_of(capsys, "train", "voc", "--out", tmp_path / "r")
+
+
+def test_missing_model_and_picture(run, tmp_path, capsys):
+    assert "nothing.safetensors" in error_of(capsys, "evaluate", "toytown", "--model", tmp_path / "nothing.safetensors")
+    line = error_of(capsys, "detect", tmp_path / "none.jpg", "--model", run / MODEL, "--out", tmp_path)
+    assert "none.jpg" in line
+
+
+def test_corrupt_picture(run, folder, tmp_path, capsys):
+    whole = (folder / "JPEGImages" / "p0.png").read_bytes()
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(whole[: len(whole) // 2])
+    assert "broken.png" in error_of(capsys, "detect", broken, "--model", run / MODEL, "--out", tmp_path / "out")
+
+
+def test_malformed_xml(tmp_path, capsys):
+    folder = write_voc(tmp_path / "bad")
+    (folder / "Annotations" / "p1.xml").write_text("<annotation><object></annotation>")
+    assert "p1.xml" in error_of(capsys, "train", "voc", folder, "--out", tmp_path / "r")
+
+
+def test_malformed_json(tmp_path, capsys):
+    (tmp_path / "a.json").write_text('{"images": [}')
+    line = error_of(capsys, "train", "coco", tmp_path, "--annotations", tmp_path / "a.json", "--out", tmp_path / "r")
+    assert "a.json" in line and "line 1" in line
+
+
+def test_classes_that_the_model_does_not_know(run, tmp_path, capsys):
+    folder = write_voc(tmp_path / "other", boxes=[("green", 5, 5, 40, 40)])
+    line = error_of(capsys, "evaluate", "voc", folder, "--model", run / MODEL)
+    assert "green" in line and "blue, red" in line
+
+
+def test_not_a_checkpoint(folder, tmp_path, capsys):
+    torch.save({"a": 1}, tmp_path / "x.safetensors")
+    assert "x.safetensors" in error_of(capsys, "evaluate", "voc", folder, "--model", tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_option(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0 and "usage: yolocourse " + command in capsys.readouterr().out
+    parser = next(a for a in make_parser()._actions if a.dest == "command").choices[command]
+    assert all(action.help for action in parser._actions)

@@ -1,0 +1,150 @@
+"""The command line: `yolocourse train | evaluate | detect | anchors | doctor`.
+
+A table of commands and their options. What is wrong with the user's input ends in one line on stderr and exit code 2.
+"""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from yolocourse import commands
+from yolocourse.datasets.annotations import BadBoxWarning
+from yolocourse.engine.loop import NotFiniteError
+from yolocourse.recipes import RECIPES
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = ROOT / "data" / "checkpoints" / "toytown-nano.safetensors"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but an error is one line."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", choices=("toytown", "voc", "coco"), help="kind of data set")
+    parser.add_argument(
+        "folder", nargs="?", help="voc: folder with Annotations and JPEGImages, or with VOC2007 ...; coco: folder"
+    )
+    parser.add_argument("--annotations", help="coco: the JSON file; FOLDER then holds the pictures")
+    parser.add_argument("--split", help="part of the data (default: to train, toytown train, voc trainval, coco "
+                        "train2017; to evaluate, toytown's five slices, voc test, coco val2017)")  # fmt: skip
+    parser.add_argument("--years", help="voc: years of a devkit, such as 2007,2012 (default: all)")
+    parser.add_argument("--scenes", type=int, default=1000, help="toytown: training scenes (default: %(default)s)")
+    parser.add_argument(
+        "--test-scenes", type=int, default=100, help="toytown: scenes a test slice (default: %(default)s)"
+    )
+    parser.add_argument("--data-seed", type=int, default=0, help="toytown: seed of the scenes (default: %(default)s)")
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    add_data(parser)
+    option = parser.add_argument
+    option("--recipe", choices=sorted(RECIPES), help="settings to start from (default: the kind of data set's own; "
+           "'small' suits a few hundred pictures of yours)")  # fmt: skip
+    option("--network", help="yolov2, tiny or nano (default: the recipe's)")
+    option("--out", help="folder of the run: state.pt, model.safetensors, log.csv (default: runs/DATA)")
+    option("--resume", action="store_true", help="go on with the run in --out, exactly where it was saved")
+    option("--pretrained", metavar="FILE", help="start from another checkpoint's layers, all but the last")
+    option("--images", type=int, help="pictures to train on in all, repeats included (default: the recipe's)")
+    option("--minutes", type=float, help="end after so many minutes at the latest (default: no limit)")
+    option("--size", type=int, help="side of the network's input in pixels, a multiple of 32 (default: the recipe's)")
+    option("--batch-size", type=int, help="pictures a step (default: the recipe's)")
+    option("--learning-rate", type=float, help="highest learning rate (default: the recipe's)")
+    option("--seed", type=int, help="seed of weights, order and augmentation (default: 0)")
+    option("--workers", type=int, help="processes that load pictures, 0 for none (default: the recipe's)")
+    option("--set", action="append", metavar="NAME=VALUE", help="any other setting of the recipe; may be repeated")
+    option(
+        "--log-seconds", type=float, default=10.0, help="seconds between two lines of progress (default: %(default)s)"
+    )
+    add_device(parser)
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    add_data(parser)
+    add_model(parser)
+    parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
+
+
+def add_detect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="picture files")
+    parser.add_argument(
+        "--out", default="detections", help="folder for annotated pictures and JSON (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threshold", type=float, default=0.25, help="lowest score shown, 0 to 1 (default: %(default)s)"
+    )
+    parser.add_argument("--nms", type=float, default=0.45, help="IoU above which the lower of two boxes of a class "
+                        "goes, 0 to 1 (default: %(default)s)")  # fmt: skip
+    add_model(parser)
+
+
+def add_anchors(parser: argparse.ArgumentParser) -> None:
+    add_data(parser)
+    parser.add_argument("--k", type=int, default=5, help="number of anchors (default: %(default)s)")
+    parser.add_argument(
+        "--size", type=int, default=416, help="side of the network's input, pixels (default: %(default)s)"
+    )
+    parser.add_argument("--curve", action="store_true", help="also print the average IoU for 1 to k anchors")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the clusters' start (default: %(default)s)")
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", nargs="?", help="a data set to check: VOC-style folder, or COCO JSON file "
+                        "(default: check this machine)")  # fmt: skip
+    parser.add_argument("--images", help="coco: folder of the pictures (default: looked for near the JSON file)")
+    parser.add_argument("--size", type=int, default=416, help="side in pixels that small boxes and the suggested "
+                        "anchors refer to (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="machine: leave out the test of data loader processes")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default=str(SHIPPED), help="checkpoint, a .safetensors file (default: the Toy Town "
+                        "detector that comes with the course)")  # fmt: skip
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", help="cpu, cuda, mps ... (default: the fastest there is)")
+
+
+COMMANDS: dict[str, tuple[Callable, Callable, str]] = {
+    "train": (commands.train_command, add_train, "train a detector on Toy Town, VOC-style folders or COCO JSON"),
+    "evaluate": (commands.evaluate_command, add_evaluate, "AP and recall of a trained detector, class by class"),
+    "detect": (commands.detect_command, add_detect, "find things in pictures"),
+    "anchors": (commands.anchors_command, add_anchors, "cluster a data set's box sizes into anchors"),
+    "doctor": (commands.doctor_command, add_doctor, "check this machine, or a data set"),
+}
+
+
+def make_parser() -> Parser:
+    parser = Parser(prog="yolocourse", description="YOLOv2, trained and used from the command line.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    for name, (run, add, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        add(command)
+        command.set_defaults(run=run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code: 0, 1 where a doctor found something, 2 for input that cannot work."""
+    args = make_parser().parse_args(arguments)
+    warnings.showwarning = _one_line
+    warnings.simplefilter("always", BadBoxWarning)
+    try:
+        return args.run(args) or 0
+    except (ValueError, FileNotFoundError, NotFiniteError, OSError) as error:
+        print(f"yolocourse {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"yolocourse {args.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _one_line(message, category, filename, lineno, file=None, line=None) -> None:
+    print(f"warning: {message}", file=sys.stderr)

@@ -1,0 +1,193 @@
+"""What the commands of `yolocourse` do, each a plain function of its arguments."""
+
+import argparse
+import ast
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from yolocourse import doctor
+from yolocourse.anchors import average_iou, dimension_clusters, iou_curve, to_pixels
+from yolocourse.datasets import toytown
+from yolocourse.datasets.coco import CocoDetection
+from yolocourse.datasets.inspect import inspect
+from yolocourse.datasets.loading import Cached
+from yolocourse.datasets.voc import VocDetection
+from yolocourse.detect import Detector, best_device
+from yolocourse.engine.evaluate import Evaluation, evaluate, slices_table
+from yolocourse.engine.log import ConsoleLog, duration
+from yolocourse.engine.train import MODEL, STATE, train
+from yolocourse.labels import LabelSpace
+from yolocourse.preprocess import open_picture
+from yolocourse.recipes import RECIPES, Recipe
+from yolocourse.viz import annotate
+from yolocourse.weights.checkpoint import load_trunk
+
+CACHE_BYTES = 2 * 2**30  # of pictures kept in memory, decoded
+
+
+def open_data(args: argparse.Namespace, split: str, labels: LabelSpace | None = None) -> Dataset:
+    """The data set that the command line names: Toy Town, VOC-style folders, or COCO JSON."""
+    if args.data == "toytown":
+        return toytown.scenes(args.scenes if split == "train" else args.test_scenes, args.data_seed, split=split)
+    if args.folder is None:
+        raise ValueError(
+            f"{args.data} needs the folder of the data set, such as: yolocourse {args.command} {args.data} DIR"
+        )
+    if args.data == "voc":
+        years = args.years.split(",") if args.years else None
+        return VocDetection(args.folder, split, labels, years)
+    return CocoDetection(*coco_paths(args.folder, args.annotations, split), labels)
+
+
+def coco_paths(folder: str, annotations: str | None, split: str) -> tuple[Path, Path]:
+    """Pictures and JSON of a COCO split: given, or in COCO's own layout, DIR/train2017 and DIR/annotations."""
+    if annotations:
+        return Path(folder), Path(annotations)
+    return Path(folder) / split, Path(folder) / "annotations" / f"instances_{split}.json"
+
+
+def default_split(args: argparse.Namespace, training: bool) -> str:
+    names = {"toytown": ("train", "test"), "voc": ("trainval", "test"), "coco": ("train2017", "val2017")}
+    return args.split or names[args.data][0 if training else 1]
+
+
+def train_command(args: argparse.Namespace) -> None:
+    recipe = resolve_recipe(args)
+    dataset = open_data(args, default_split(args, training=True))
+    anchors = recipe.find_anchors(dataset.sizes())
+    settings, out = recipe.train, Path(args.out or f"runs/{args.data}")
+    if (out / STATE).exists() and not args.resume:
+        raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+    torch.manual_seed(settings.seed)
+    model = recipe.build(dataset.labels, anchors)
+    print(f"{len(dataset)} pictures, {len(dataset.labels)} classes: {', '.join(dataset.labels.names)}")
+    print(f"recipe {recipe.name}: {recipe.network}, anchors (cells) {np.round(anchors, 2).tolist()}\n{settings}")
+    if args.pretrained:
+        print(load_trunk(args.pretrained, model))
+    pictures = cached(dataset, settings.size)
+    result = train(
+        model, pictures, dataset.labels, settings, out=out, resume=args.resume, on_step=ConsoleLog(args.log_seconds),
+        device=args.device or best_device(), metadata={"recipe": recipe.name, "network": recipe.network},
+    )  # fmt: skip
+    print(f"{result.seen} pictures in {duration(result.seconds)} ({result.seen / max(result.seconds, 1e-9):.0f}/s)")
+    if result.interrupted:
+        print(f"interrupted and saved; go on with the same command and --resume, or use {out / MODEL} as it is")
+        return
+    print(f"saved {out / MODEL}; next: yolocourse evaluate {args.data} {args.folder or ''} --model {out / MODEL}")
+
+
+def cached(dataset: Dataset, size: int) -> Dataset:
+    """The data set in memory, its pictures no larger than training needs, where they fit; else as it is."""
+    side = int(size * 1.4)
+    if len(dataset) * side * side * 3 > CACHE_BYTES:
+        return dataset
+    print(f"reading {len(dataset)} pictures into memory ...", flush=True)
+    return Cached(dataset, max_side=side)
+
+
+def resolve_recipe(args: argparse.Namespace) -> Recipe:
+    """The recipe named on the command line, with its options and --set values laid over it."""
+    recipe = RECIPES[args.recipe or args.data]()
+    options = {"network": args.network, "size": args.size, "batch_size": args.batch_size, "images": args.images}
+    options |= {"seed": args.seed, "workers": args.workers, "learning_rate": args.learning_rate}
+    options["max_seconds"] = None if args.minutes is None else args.minutes * 60
+    values = {name: value for name, value in options.items() if value is not None}
+    for text in args.set or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes name=value, such as weight_decay=1e-4; found {text!r}")
+        try:
+            values[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            values[name] = value  # a word such as sgd
+    try:
+        return recipe.with_values(**values)
+    except TypeError as error:
+        raise ValueError(f"a setting has a value of the wrong kind: {error}") from None
+
+
+def evaluate_command(args: argparse.Namespace) -> None:
+    detector = Detector.load(args.model, args.device)
+    labels = detector.labels
+    if args.data == "toytown" and args.split is None:
+        tests = toytown.test_slices(args.test_scenes, args.data_seed)
+    else:
+        split = default_split(args, training=False)
+        tests = {split: open_data(args, split, labels)}
+    results = {}
+    for name, dataset in tests.items():
+        print(f"{name}: {len(dataset)} pictures", flush=True)
+        results[name] = evaluate(detector, dataset)
+        print(results[name].table() + "\n")
+    if len(results) > 1:
+        print(slices_table(results))
+    if args.json:
+        write_json(args.json, {name: result_to_dict(result) for name, result in results.items()})
+
+
+def result_to_dict(result: Evaluation) -> dict:
+    """The figures of an evaluation as JSON can hold them; null where there is none."""
+    coco = {name: value for name, value in result.coco.items() if name != "per_class"}
+    figures = {"AP50": result.ap50, "AP50_11point": result.eleven_point, "recall": result.voc.mean_recall} | coco
+    classes = dict(zip(result.names, result.voc.ap.tolist(), strict=True))
+    figures = {name: None if np.isnan(value) else round(float(value), 5) for name, value in figures.items()}
+    figures["AP50_per_class"] = {name: None if np.isnan(v) else round(v, 5) for name, v in classes.items()}
+    return figures | {"images": result.images, "images_per_second": round(result.images_per_second, 2)}
+
+
+def detect_command(args: argparse.Namespace) -> None:
+    detector = Detector.load(args.model, args.device, threshold=args.threshold, nms_threshold=args.nms)
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    rows, taken = [], set()
+    for path in args.images:
+        found = detector(path)
+        name = unused(Path(path).stem, taken)
+        picture = annotate(open_picture(path), found)
+        picture.save(out / f"{name}.png")
+        rows.append(found.to_dict() | {"annotated": f"{name}.png"})
+        print(
+            f"{path}: {', '.join(f'{n} {s:.2f}' for n, s in zip(found.names, found.scores, strict=True)) or 'nothing'}"
+        )
+    write_json(out / "detections.json", rows)
+    print(f"wrote {len(rows)} annotated pictures and detections.json to {out}")
+
+
+def unused(stem: str, taken: set[str]) -> str:
+    """A file name that no other picture of this call has: two folders may both hold 1.jpg."""
+    name, number = stem, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name)
+    return name
+
+
+def write_json(path: str | Path, content: object) -> None:
+    Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def anchors_command(args: argparse.Namespace) -> None:
+    dataset = open_data(args, default_split(args, training=True))
+    cells = np.asarray(dataset.sizes()) * args.size / 32
+    print(f"{len(cells)} boxes, pictures stretched to {args.size} x {args.size}")
+    if args.curve:
+        curve = iou_curve(cells, range(1, args.k + 1), args.seed)
+        print("\n".join(f"k = {k}: average IoU {value:.3f}" for k, value in enumerate(curve, 1)))
+    anchors = dimension_clusters(cells, args.k, args.seed).anchors
+    pairs = ", ".join(f"{w:.2f},{h:.2f}" for w, h in anchors)
+    pixels = ", ".join(f"{w:.0f} x {h:.0f}" for w, h in to_pixels(anchors))
+    print(f"anchors (grid cells): {pairs}\nanchors (pixels):     {pixels}")
+    print(f"average IoU {average_iou(cells, anchors):.3f}")
+
+
+def doctor_command(args: argparse.Namespace) -> int:
+    if args.dataset is None:
+        return doctor.run(workers=not args.quick)
+    report = inspect(args.dataset, images_dir=args.images, size=args.size)
+    print("\n".join(report.lines()))
+    return 1 if report.problems else 0
