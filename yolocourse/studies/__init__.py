@@ -1,0 +1,1 @@
+"""The experiments and the training runs behind the files in data/."""

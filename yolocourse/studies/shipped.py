@@ -1,0 +1,108 @@
+"""Makes the checkpoints that come with the course, from their seeds.
+
+    python -m yolocourse.studies.shipped trunk       # data/checkpoints/toytown-trunk.safetensors
+    python -m yolocourse.studies.shipped detector    # data/checkpoints/toytown-nano.safetensors
+    python -m yolocourse.studies.shipped pictures    # data/sample and data/images
+
+The trunk is nano's, trained to name single things (fine classes, no boxes), as the paper trains Darknet-19 on
+ImageNet before it trains a detector. It saves each notebook the minutes in which a new network learns to see at all.
+The detector starts from it and is what `yolocourse detect` uses where no other is named.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from yolocourse import viz
+from yolocourse.datasets import toytown
+from yolocourse.datasets.loading import Cached, Seeded
+from yolocourse.datasets.transforms import eval_transform
+from yolocourse.detect import Detector, best_device
+from yolocourse.engine.evaluate import evaluate
+from yolocourse.engine.log import ConsoleLog
+from yolocourse.engine.settings import TrainSettings
+from yolocourse.engine.tasks import Classification
+from yolocourse.engine.train import train
+from yolocourse.metrics import top_k
+from yolocourse.models import Darknet19
+from yolocourse.recipes import toytown as toytown_recipe
+from yolocourse.weights.checkpoint import load_trunk, save_checkpoint
+
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "checkpoints"
+TRUNK, DETECTOR = FOLDER / "toytown-trunk.safetensors", FOLDER / "toytown-nano.safetensors"
+WIDTH = 0.25  # nano's
+DETECTOR_SEED = 1  # of its scenes: others than those that the notebooks train on
+SAMPLES = {"street": (0, 24), "harbour": (0, 1), "park": (0, 17)}  # file: seed and number of a test scene
+FRONT = ((0, 5), (0, 9), (0, 10), (0, 16), (0, 18), (0, 30))
+
+TRUNK_SETTINGS = TrainSettings(
+    images=60_000, batch_size=64, size=128, sizes=(64, 96, 128), learning_rate=3e-3, warmup_images=4_000, jitter=0.2,
+    hue=0.03, saturation=1.3, exposure=1.3,
+)  # fmt: skip
+
+
+def top1(model: torch.nn.Module, dataset, settings: TrainSettings) -> float:
+    """Share of class-only pictures that the classifier names right."""
+    pictures = Seeded(dataset, eval_transform(settings.size))
+    device = next(model.parameters()).device
+    scores, labels = [], []
+    with torch.inference_mode():
+        for i in range(len(pictures)):
+            image, target = pictures[i]
+            scores.append(model.eval()(image[None].to(device).float() / 255)[0].cpu())
+            labels.append(target["label"])
+    return top_k(torch.stack(scores), torch.stack(labels), 1)
+
+
+def make_trunk(
+    out: Path = TRUNK, settings: TrainSettings = TRUNK_SETTINGS, pictures: int = 10_000, tests: int = 1080
+) -> float:
+    """Trains the classifier and saves it; returns its top-1 on pictures that it never saw."""
+    print(f"drawing {pictures} pictures ...", flush=True)
+    things = Cached(toytown.things(pictures, size=settings.size))
+    torch.manual_seed(settings.seed)
+    model = Darknet19(len(things.labels), WIDTH)
+    task = Classification(things.labels)
+    train(model, things, things.labels, settings, task=task, on_step=ConsoleLog(20), device=best_device())
+    accuracy = top1(model, toytown.things(tests, size=settings.size, split="test"), settings)
+    about = {"settings": settings, "top1": round(accuracy, 4), "pictures": pictures}
+    save_checkpoint(out, model, labels=things.labels, preprocess=settings.preprocess, half=True, **about)
+    print(f"top-1 on {tests} new pictures {accuracy:.3f}; saved {out.name}")
+    return accuracy
+
+
+def make_detector(out: Path = DETECTOR, images: int = 36_000, scenes: int = 3_000) -> float:
+    """Trains the detector from the trunk and saves it; returns its AP50 on scenes that it never saw."""
+    recipe = toytown_recipe().with_values(images=images)
+    print(f"drawing {scenes} scenes ...", flush=True)
+    pictures = Cached(toytown.scenes(scenes, seed=DETECTOR_SEED))
+    anchors = recipe.find_anchors(np.asarray(pictures.sizes()))
+    torch.manual_seed(recipe.train.seed)
+    model = recipe.build(pictures.labels, anchors)
+    load_trunk(TRUNK, model)
+    train(model, pictures, pictures.labels, recipe.train, on_step=ConsoleLog(20), device=best_device())
+    result = evaluate(Detector(model, pictures.labels, recipe.train.preprocess), toytown.scenes(300, split="test"))
+    about = {"recipe": recipe, "AP50": round(result.ap50, 4), "scenes": scenes}
+    save_checkpoint(out, model, labels=pictures.labels, preprocess=recipe.train.preprocess, half=True, **about)
+    print(f"{result.table()}\nsaved {out.name}")
+    return result.ap50
+
+
+def make_pictures() -> None:
+    """Scenes to try the detector on, and the README's picture of what it finds in others."""
+    sample, images = FOLDER.parent / "sample", FOLDER.parent / "images"
+    for name, (seed, number) in SAMPLES.items():
+        picture, _ = toytown.scenes(number + 1, seed, size=416, split="test")[number]
+        picture.save(sample / f"{name}.png", optimize=True)
+    scenes = [toytown.scenes(number + 1, seed, size=352, split="test")[number][0] for seed, number in FRONT]
+    found = Detector.load(DETECTOR, threshold=0.4)(scenes)
+    viz.gallery(scenes, found=found, columns=3, side=300).quantize(256).save(images / "detections.png", optimize=True)
+    print(f"{len(SAMPLES)} samples; {sum(map(len, found))} detections in {len(scenes)} scenes")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("trunk", "detector", "pictures"))
+    {"trunk": make_trunk, "detector": make_detector, "pictures": make_pictures}[parser.parse_args().what]()
