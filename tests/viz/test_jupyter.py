@@ -119,7 +119,7 @@ SHOWN = """from yolocourse.viz import LiveFigure, line, show
 show(line([1, 2], [3, 4], "x", "y"), "A line & more.")"""
 LIVE = """live = LiveFigure("A line that grows.", every=0.0)
 for n in range(2, 6):
-    live.update(lambda: line(range(n), range(n), "x", "y"))"""
+    live.update(lambda: line(range(n), range(n), "x", "y"), last=n == 5)"""
 
 
 @pytest.fixture(scope="module")
