@@ -197,7 +197,7 @@ def test_more_clusters_fit_better():
         ([[float("nan"), 1]], 1, "box 0"),
         ([[1, float("inf")]], 1, "box 0"),
         ([[1, 1], [1, 1], [2, 2]], 3, "k = 3 clusters need at least 3 different box sizes.*found 2"),
-        ([[1, 1]], 0, "k = 0"),
+        ([[1, 1]], 0, "must be at least 1, not 0"),
         (np.zeros((0, 2)), 1, "found 0"),
     ],
 )

@@ -59,15 +59,15 @@ def run(folder, tmp_path_factory):
     return out
 
 
-def error_of(capsys, *arguments) -> str:
-    """The one line that a failing call prints; exit code 2, nothing else on stderr."""
+def error_of(capsys, *arguments, lines: int = 1) -> str:
+    """The one line (or first of several) that a failing call prints; exit code 2, nothing else on stderr."""
     try:
         code = main([str(a) for a in arguments])
     except SystemExit as stop:
         code = stop.code
-    lines = capsys.readouterr().err.splitlines()
-    assert code == 2 and len(lines) == 1, lines
-    return lines[0]
+    printed = capsys.readouterr().err.splitlines()
+    assert code == 2 and len(printed) == lines, printed
+    return printed[0]
 
 
 def test_train_writes_a_run(run):
@@ -183,6 +183,40 @@ def test_corrupt_picture(run, folder, tmp_path, capsys):
     broken = tmp_path / "broken.png"
     broken.write_bytes(whole[: len(whole) // 2])
     assert "broken.png" in error_of(capsys, "detect", broken, "--model", run / MODEL, "--out", tmp_path / "out")
+
+
+def test_one_corrupt_picture_does_not_cost_the_others(run, folder, tmp_path, capsys):
+    whole, broken = folder / "JPEGImages" / "p0.png", tmp_path / "broken.png"
+    broken.write_bytes(whole.read_bytes()[:60])
+    out = tmp_path / "out"
+    line = error_of(capsys, "detect", broken, whole, tmp_path, "--model", run / MODEL, "--out", out, lines=2)
+    assert "broken.png" in line
+    assert [row["annotated"] for row in json.loads((out / "detections.json").read_text())] == ["p0.png"]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_corrupt_picture_ends_a_training_that_reads_as_it_goes(tmp_path, monkeypatch, capsys, workers):
+    monkeypatch.setattr("yolocourse.commands.CACHE_BYTES", 0)
+    folder = write_voc(tmp_path / "bad")
+    (folder / "JPEGImages" / "p3.png").write_bytes((folder / "JPEGImages" / "p3.png").read_bytes()[:60])
+    line = error_of(capsys, "train", "voc", folder, *TRAIN, "--workers", workers, "--out", tmp_path / "r")
+    assert "p3.png: cannot be read as a picture" in line and "Traceback" not in line
+
+
+def test_a_device_that_is_not_there(run, folder, tmp_path, capsys):
+    for device in ("cuda:99", "toaster"):
+        commands = (["train", "toytown", "--out", tmp_path / "r"], ["evaluate", "voc", folder], ["detect", "x.png"])
+        for command in commands:
+            assert f"device '{device}' cannot be used" in error_of(capsys, *command, "--device", device)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_split_without_pictures(tmp_path, capsys):
+    assert "toytown: the split 'train' has no pictures" in error_of(capsys, "train", "toytown", "--scenes", "0")
+    folder = write_voc(tmp_path / "empty")
+    (folder / "ImageSets/Main/none.txt").write_text("")
+    line = error_of(capsys, "train", "voc", folder, "--split", "none", "--out", tmp_path / "r")
+    assert "the split 'none' has no pictures" in line
 
 
 def test_malformed_xml(tmp_path, capsys):

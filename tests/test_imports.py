@@ -40,7 +40,6 @@ ORDER = [
     "checks/",
     "doctor.py",
     "commands.py",
-    "commands.py",
     "cli.py",
     "__main__.py",
 ]

@@ -53,11 +53,11 @@ def _check_sizes(sizes, k: int = 1) -> torch.Tensor:
     if bad.any():
         row = int(bad.nonzero()[0])
         raise ValueError(f"box {row} has size {sizes[row].tolist()}: width and height must be above 0 and finite")
+    if k < 1:
+        raise ValueError(f"k, the number of clusters, must be at least 1, not {k}")
     distinct = len(torch.unique(sizes, dim=0)) if k > 1 else len(sizes)
-    if not 1 <= k <= distinct:
-        raise ValueError(
-            f"k = {k} clusters need at least {max(k, 1)} different box sizes and k of 1 or more; found {distinct}"
-        )
+    if k > distinct:
+        raise ValueError(f"k = {k} clusters need at least {k} different box sizes; found {distinct}")
     return sizes
 
 

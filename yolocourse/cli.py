@@ -139,11 +139,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return args.run(args) or 0
     except (ValueError, FileNotFoundError, NotFiniteError, OSError) as error:
-        print(f"yolocourse {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"yolocourse {args.command}: error: {cause(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"yolocourse {args.command}: interrupted", file=sys.stderr)
         return 130
+
+
+def cause(error: Exception) -> str:
+    """What went wrong, in one line. A data loader's worker process wraps the error in its traceback: only its end."""
+    text = str(error)
+    if "Original Traceback" in text:
+        text = text.rstrip().splitlines()[-1].partition(": ")[2]
+    return " ".join(text.split())
 
 
 def _one_line(message, category, filename, lineno, file=None, line=None) -> None:

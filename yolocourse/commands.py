@@ -3,6 +3,7 @@
 import argparse
 import ast
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from yolocourse.datasets.coco import CocoDetection
 from yolocourse.datasets.inspect import inspect
 from yolocourse.datasets.loading import Cached
 from yolocourse.datasets.voc import VocDetection
-from yolocourse.detect import Detector, best_device
+from yolocourse.detect import Detector, find_device
 from yolocourse.engine.evaluate import Evaluation, evaluate, slices_table
 from yolocourse.engine.log import ConsoleLog, duration
 from yolocourse.engine.train import MODEL, STATE, train
@@ -32,15 +33,19 @@ CACHE_BYTES = 2 * 2**30  # of pictures kept in memory, decoded
 def open_data(args: argparse.Namespace, split: str, labels: LabelSpace | None = None) -> Dataset:
     """The data set that the command line names: Toy Town, VOC-style folders, or COCO JSON."""
     if args.data == "toytown":
-        return toytown.scenes(args.scenes if split == "train" else args.test_scenes, args.data_seed, split=split)
-    if args.folder is None:
+        dataset = toytown.scenes(args.scenes if split == "train" else args.test_scenes, args.data_seed, split=split)
+    elif args.folder is None:
         raise ValueError(
             f"{args.data} needs the folder of the data set, such as: yolocourse {args.command} {args.data} DIR"
         )
-    if args.data == "voc":
+    elif args.data == "voc":
         years = args.years.split(",") if args.years else None
-        return VocDetection(args.folder, split, labels, years)
-    return CocoDetection(*coco_paths(args.folder, args.annotations, split), labels)
+        dataset = VocDetection(args.folder, split, labels, years)
+    else:
+        dataset = CocoDetection(*coco_paths(args.folder, args.annotations, split), labels)
+    if len(dataset) == 0:
+        raise ValueError(f"{args.folder or args.data}: the split {split!r} has no pictures")
+    return dataset
 
 
 def coco_paths(folder: str, annotations: str | None, split: str) -> tuple[Path, Path]:
@@ -56,7 +61,7 @@ def default_split(args: argparse.Namespace, training: bool) -> str:
 
 
 def train_command(args: argparse.Namespace) -> None:
-    recipe = resolve_recipe(args)
+    recipe, device = resolve_recipe(args), find_device(args.device)
     dataset = open_data(args, default_split(args, training=True))
     anchors = recipe.find_anchors(dataset.sizes())
     settings, out = recipe.train, Path(args.out or f"runs/{args.data}")
@@ -71,7 +76,7 @@ def train_command(args: argparse.Namespace) -> None:
     pictures = cached(dataset, settings.size)
     result = train(
         model, pictures, dataset.labels, settings, out=out, resume=args.resume, on_step=ConsoleLog(args.log_seconds),
-        device=args.device or best_device(), metadata={"recipe": recipe.name, "network": recipe.network},
+        device=device, metadata={"recipe": recipe.name, "network": recipe.network},
     )  # fmt: skip
     print(f"{result.seen} pictures in {duration(result.seconds)} ({result.seen / max(result.seconds, 1e-9):.0f}/s)")
     if result.interrupted:
@@ -111,7 +116,7 @@ def resolve_recipe(args: argparse.Namespace) -> Recipe:
 
 
 def evaluate_command(args: argparse.Namespace) -> None:
-    detector = Detector.load(args.model, args.device)
+    detector = Detector.load(args.model, find_device(args.device))
     labels = detector.labels
     if args.data == "toytown" and args.split is None:
         tests = toytown.test_slices(args.test_scenes, args.data_seed)
@@ -139,13 +144,20 @@ def result_to_dict(result: Evaluation) -> dict:
     return figures | {"images": result.images, "images_per_second": round(result.images_per_second, 2)}
 
 
-def detect_command(args: argparse.Namespace) -> None:
-    detector = Detector.load(args.model, args.device, threshold=args.threshold, nms_threshold=args.nms)
+def detect_command(args: argparse.Namespace) -> int:
+    """Goes on past pictures that cannot be read, so that one of them does not cost the others; 2 if there was one."""
+    device = find_device(args.device)
+    detector = Detector.load(args.model, device, threshold=args.threshold, nms_threshold=args.nms)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    rows, taken = [], set()
+    rows, taken, unreadable = [], set(), 0
     for path in args.images:
-        found = detector(path)
+        try:
+            found = detector(path)
+        except (ValueError, FileNotFoundError) as error:
+            print(f"yolocourse detect: error: {error}", file=sys.stderr)
+            unreadable += 1
+            continue
         name = unused(Path(path).stem, taken)
         picture = annotate(open_picture(path), found)
         picture.save(out / f"{name}.png")
@@ -155,6 +167,7 @@ def detect_command(args: argparse.Namespace) -> None:
         )
     write_json(out / "detections.json", rows)
     print(f"wrote {len(rows)} annotated pictures and detections.json to {out}")
+    return 2 if unreadable else 0
 
 
 def unused(stem: str, taken: set[str]) -> str:

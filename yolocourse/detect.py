@@ -218,6 +218,20 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def find_device(name: str | None = None) -> torch.device:
+    """The device of that name, such as "cpu", "cuda:1" or "mps"; None for the fastest there is.
+
+    Raises ValueError for one that this machine does not have.
+    """
+    if name is None:
+        return best_device()
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:  # a build without CUDA asserts
+        cause = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here, the fastest is {best_device()}: {cause}") from None
+
+
 def read_picture(picture: Picture) -> Image.Image | Tensor:
     """Any kind of picture that a detector takes, as `Preprocess` takes it: PIL image or uint8 tensor (3, h, w).
 
