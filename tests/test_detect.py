@@ -126,6 +126,7 @@ def detector():
     torch.manual_seed(0)
     model = build("tiny", num_outputs=3, anchors=[[0.5, 0.8], [1.5, 1.0]], width=0.0625)
     nn.init.normal_(model.head.weight, std=0.3)  # a network that believes to see things everywhere
+    nn.init.zeros_(model.head.bias)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the statistics of the one batch below, as if trained on it

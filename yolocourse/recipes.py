@@ -79,7 +79,7 @@ def _names(kind: type) -> set[str]:
 def toytown() -> Recipe:
     """Nano on drawn scenes of 224 pixels: the detector of the notebooks."""
     loss = DetectionLossSettings(warmup_images=800)
-    return Recipe("toytown", TrainSettings(images=16_000, size=224, batch_size=16, loss=loss))
+    return Recipe("toytown", TrainSettings(images=16_000, size=224, batch_size=8, learning_rate=1.4e-3, loss=loss))
 
 
 def small() -> Recipe:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from yolocourse.anchors import PRESETS
+from yolocourse.grid import split
 from yolocourse.models import BUILDERS, build, nano, tiny, yolov2
 from yolocourse.models.yolov2 import TinyTrunk
 
@@ -154,11 +155,15 @@ def test_anchors_travel_with_the_weights():
     assert torch.equal(model.state_dict()["anchors"], torch.tensor(SMALL["anchors"]))
 
 
-def test_first_output_is_the_anchors():
-    """At the start the head is small, so that every box is its anchor in the middle of its cell."""
+def test_first_output_is_the_anchors_and_nothing_found():
+    """At the start every box is its anchor in the middle of its cell, and its objectness is about sigma(-4) = 0.018."""
     torch.manual_seed(0)
-    raw = build("yolov2", **SMALL)(torch.rand(4, 3, 64, 64))
-    assert raw.abs().mean() < 0.3
+    for builder in ("yolov2", "tiny"):
+        model = build(builder, **SMALL)
+        parts = split(model(torch.rand(4, 3, 64, 64)), len(SMALL["anchors"]))
+        assert parts.objectness.mean().item() == pytest.approx(0.018, abs=0.005)
+        assert (parts.xy - 0.5).abs().mean() < 0.1 and parts.wh.abs().mean() < 0.3
+        assert parts.scores.abs().mean() < 0.3
 
 
 def test_everything_is_trained():

@@ -2,8 +2,8 @@
 
     python -m yolocourse.studies.first_notebooks        # both, seeds 0, 1, 2: about 15 minutes on two cores
 
-A seed decides on the new layers, the order of the pictures and their augmentation; scenes and tests are always the same.
-Lengths are in pictures and not in seconds, so that the results do not depend on the machine's speed.
+A seed decides on the new layers, the order of the pictures and their augmentation; scenes and tests are always the
+same. Lengths are in pictures and not in seconds, so that the results do not depend on the machine's speed.
 """
 
 import argparse

@@ -33,10 +33,10 @@ from yolocourse.weights.checkpoint import load_trunk, save_checkpoint
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "checkpoints"
 TRUNK, DETECTOR = FOLDER / "toytown-trunk.safetensors", FOLDER / "toytown-nano.safetensors"
 WIDTH = 0.25  # nano's
-# Of its scenes: others than those that the notebooks train on. And of its new layers: while a network is trained, its
-# trunk adapts to the last layer that it began with. Who puts in a new one from the same seed puts back that very
-# layer, and finds things before any training (AP50 0.26 where another seed gives 0.00 to 0.03).
-DETECTOR_SEED = 1
+# Of its scenes and of its new layers; a number that nothing else uses. While a network is trained, its trunk adapts to
+# the last layer that it began with. Who puts in a new one from the same seed puts back that very layer, and finds
+# things before any training (measured: AP50 0.26 to 0.34, where other seeds give 0.00 to 0.03).
+DETECTOR_SEED = 2017
 SAMPLES = {"street": (0, 24), "harbour": (0, 1), "park": (0, 17)}  # file: seed and number of a test scene
 FRONT = ((0, 5), (0, 9), (0, 10), (0, 16), (0, 18), (0, 30))
 
