@@ -9,7 +9,7 @@ from PIL import Image
 from torch import nn
 
 from yolocourse.boxes import iou
-from yolocourse.detect import Detections, Detector, postprocess, read_picture
+from yolocourse.detect import Detections, Detector, postprocess, read_picture, select
 from yolocourse.grid import Decoded
 from yolocourse.labels import FlatLabels
 from yolocourse.models import build
@@ -95,6 +95,16 @@ def test_against_loops(seed):
 def test_most_detections():
     raw = torch.full((1, 8, 6, 6), 3.0)
     assert len(postprocess(raw, torch.tensor([[0.1, 0.1]]), LABELS, max_detections=7)[0]["scores"]) == 7
+
+
+def test_suppression_far_out_is_per_class_and_best_first():
+    """Class by class, without moving boxes: two that overlap far out, one of another class, and a near one."""
+    far = torch.tensor([[2e4, 0, 2e4 + 50, 50], [2e4, 0, 2e4 + 48, 50], [2e4, 0, 2e4 + 50, 50], [0, 0, 9, 9.0]])
+    scores = torch.tensor([0.5, 0.9, 0.6, 0.7])
+    decoded = Decoded(far[None], scores[None], torch.tensor([[9.0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 9, 0]])[None] * 9)
+    (found,) = select(decoded, LABELS)
+    assert found["labels"].tolist() == [0, 1, 1]
+    torch.testing.assert_close(found["scores"], torch.tensor([0.9, 0.7, 0.6]))
 
 
 def test_runaway_boxes_do_not_disturb_the_others():

@@ -220,3 +220,45 @@ def test_cut_off_files(tmp_path, suffix):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ValueError, match=rf"half\.{suffix}"):
         open_picture(path)
+
+
+def darknets_resize(image, width, height):
+    """Darknet's resize_image, in loops: (h, w, 3) -> (height, width, 3); first across, then down."""
+    h, w, _ = image.shape
+    part, result = np.zeros((h, width, 3)), np.zeros((height, width, 3))
+    for c in range(width):
+        x = c * (w - 1) / (width - 1)
+        left = min(int(x), w - 2) if w > 1 else 0
+        part[:, c] = (
+            image[:, -1] if c == width - 1 else (1 - x + left) * image[:, left] + (x - left) * image[:, left + 1]
+        )
+    for r in range(height):
+        y = r * (h - 1) / (height - 1)
+        above = int(y)
+        result[r] = (1 - y + above) * part[above]
+        if r < height - 1:
+            result[r] += (y - above) * part[above + 1]
+    return result
+
+
+@pytest.mark.parametrize("size", [(50, 40), (33, 70), (300, 100), (64, 64)])
+def test_darknet_letterbox_pixel_for_pixel(size):
+    rng = np.random.default_rng(0)
+    width, height = size
+    array = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    pixels, placement = Preprocess((64, 96), "darknet")(Image.fromarray(array))
+    w, h = placement.inner
+    x, y = (96 - w) // 2, (64 - h) // 2
+    expected = np.full((64, 96, 3), 0.5)
+    expected[y : y + h, x : x + w] = darknets_resize(array / 255, w, h)
+    np.testing.assert_allclose(pixels.permute(1, 2, 0).numpy(), expected, atol=2e-5)
+
+
+def test_darknet_boxes_by_hand():
+    """correct_region_boxes: 100 x 30 in 64 x 64 is 64 x 19 at y = 22 for the picture, and at 22.5 for boxes."""
+    placement = Preprocess(64, "darknet").place(100, 30)
+    assert placement.inner == (64, 19) and placement.offset == (0.0, 22.5)
+    # Darknet: y = (0.5 - (64 - 19) / 2 / 64) / (19 / 64) * 30 for a centre in the middle; h = 0.25 * 64 / 19 * 30
+    box = placement.to_original(torch.tensor([[16.0, 24.0, 48.0, 40.0]]))
+    centre, height = (0.5 - 45 / 2 / 64) / (19 / 64) * 30, 0.25 * 64 / 19 * 30
+    torch.testing.assert_close(box, torch.tensor([[25.0, centre - height / 2, 75.0, centre + height / 2]]))

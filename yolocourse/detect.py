@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.ops import batched_nms
+from torchvision.ops import batched_nms, nms
 
+from yolocourse.anchors import STRIDE
 from yolocourse.boxes import clip, is_degenerate
 from yolocourse.grid import Decoded, decode
 from yolocourse.labels import LabelSpace
@@ -20,9 +21,10 @@ from yolocourse.preprocess import Placement, Preprocess, open_picture
 from yolocourse.weights.checkpoint import load_checkpoint
 
 Picture = str | Path | Image.Image | np.ndarray | Tensor
-# batched_nms keeps classes apart by moving each to coordinates of its own; a runaway box of 1e30 pixels would leave no
-# precision for the others. No box that overlaps a picture needs more than this.
-FARTHEST = 1e4
+FARTHEST = 1e9  # pixels: what lies beyond is cut off, so that areas stay finite
+# batched_nms keeps classes apart by moving each to coordinates of its own, which costs the larger ones their last
+# digits. Boxes beyond this many pixels are rare (a network that was not trained), and are suppressed class by class.
+FAR = 1e4
 
 
 @dataclass
@@ -57,14 +59,14 @@ class Detections:
 
 
 def postprocess(
-    raw: Tensor, anchors: Tensor, labels: LabelSpace, *settings, **more_settings
+    raw: Tensor, anchors: Tensor, labels: LabelSpace, *settings, stride: int = STRIDE, **more_settings
 ) -> list[dict[str, Tensor]]:
     """Raw head output of YOLOv2 (N, A*(5+C), H, W) -> one dict for each picture: `grid.decode`, then `select`.
 
-    `anchors` (A, 2) in cells; the settings, and what comes back, are those of `select`.
+    `anchors` (A, 2) in cells of `stride` pixels; the settings, and what comes back, are those of `select`.
     Raises ValueError when the head's channels do not fit the anchors and labels.
     """
-    return select(decode(raw, anchors), labels, *settings, **more_settings)
+    return select(decode(raw, anchors, stride), labels, *settings, **more_settings)
 
 
 def select(
@@ -106,14 +108,21 @@ def _suppress(
     """Non-maximum suppression within each class, best first: boxes (B, 4), scores (B,), labels (B,)."""
     above = scores > threshold
     boxes, scores, labels = boxes[above], scores[above], labels[above]
-    keep = batched_nms(boxes, scores, labels, nms_threshold)[:max_detections]
+    if len(boxes) and boxes.abs().max() > FAR:
+        parts = [torch.nonzero(labels == label).flatten() for label in labels.unique()]
+        keep = torch.cat([part[nms(boxes[part], scores[part], nms_threshold)] for part in parts])
+        keep = keep[scores[keep].argsort(descending=True, stable=True)]
+    else:
+        keep = batched_nms(boxes, scores, labels, nms_threshold)
+    keep = keep[:max_detections]
     return {"boxes": boxes[keep], "scores": scores[keep], "labels": labels[keep]}
 
 
 class Detector:
     """Finds things in pictures of any size: detector("street.jpg"), detector(picture), detector([one, two]).
 
-    model: raw head output from images, with `num_outputs` and `anchors` (A, 2), as `yolocourse.models` builds it.
+    model: raw head output from images, with `num_outputs`, `anchors` (A, 2) in cells and `stride` (32 where it has
+        none), as `yolocourse.models` builds it.
     threshold: lowest score reported, 0 to 1. nms_threshold: IoU above which the lower of two boxes of a class goes.
     device: where the network runs; None leaves it where it is.
     batch_size: pictures that go through the network at once.
@@ -199,7 +208,7 @@ class Detector:
         return select(self.decode(raw), self.labels, threshold, self.nms_threshold)
 
     def _decode_anchors(self, raw: Tensor) -> Decoded:
-        return decode(raw, self.model.anchors.to(raw.device))
+        return decode(raw, self.model.anchors.to(raw.device), getattr(self.model, "stride", STRIDE))
 
     def _finish(self, result: dict[str, Tensor], placement: Placement, picture: Picture) -> Detections:
         """Boxes back onto the picture; what lies wholly in a letterbox's bars goes."""

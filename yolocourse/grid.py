@@ -68,10 +68,13 @@ def decode_cells(predictions: Predictions, anchors: Tensor) -> Tensor:
     return torch.cat([predictions.xy + corner, size], dim=-1)  # (N, A, H, W, 4)
 
 
-def decode(raw: Tensor, anchors: Tensor) -> Decoded:
-    """Raw head output (N, A*(5+C), H, W) and anchors (A, 2) in cells -> boxes in pixels of the network's input."""
+def decode(raw: Tensor, anchors: Tensor, stride: int = STRIDE) -> Decoded:
+    """Raw head output (N, A*(5+C), H, W) and anchors (A, 2) in cells -> boxes in pixels of the network's input.
+
+    stride: pixels to a cell; 32 in every network of the paper.
+    """
     predictions = split(raw, len(anchors))
-    boxes = cxcywh_to_xyxy(decode_cells(predictions, anchors.float()) * STRIDE)  # (N, A, H, W, 4)
+    boxes = cxcywh_to_xyxy(decode_cells(predictions, anchors.float()) * stride)  # (N, A, H, W, 4)
     return Decoded(boxes.flatten(1, 3), predictions.objectness.flatten(1, 3), predictions.scores.flatten(1, 3))
 
 
@@ -93,9 +96,9 @@ def encode(truth: Tensor, row: Tensor, column: Tensor, anchors: Tensor) -> tuple
     return truth[:, :2] - corner, (truth[:, 2:].clamp(min=1e-3) / anchors).log()
 
 
-def to_cells(boxes: Tensor) -> Tensor:
-    """xyxy in pixels of the network's input (..., 4) -> cxcywh in cells (..., 4)."""
-    return xyxy_to_cxcywh(boxes.float()) / STRIDE
+def to_cells(boxes: Tensor, stride: int = STRIDE) -> Tensor:
+    """xyxy in pixels of the network's input (..., 4) -> cxcywh in cells of `stride` pixels (..., 4)."""
+    return xyxy_to_cxcywh(boxes.float()) / stride
 
 
 def assign(truth: Tensor, valid: Tensor, sizes: Tensor, h: int, w: int) -> Assignment:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from yolocourse.anchors import STRIDE
 from yolocourse.boxes import cxcywh_to_xyxy, pairwise_iou
 from yolocourse.grid import Predictions, assign, cell_of, decode_cells, encode, split, to_cells
 from yolocourse.labels import LabelSpace
@@ -60,11 +61,13 @@ class LossTerms(NamedTuple):
 
 
 class DetectionLoss:
-    """loss(raw, boxes, labels, seen) -> LossTerms; `anchors` (A, 2) in grid cells."""
+    """loss(raw, boxes, labels, seen) -> LossTerms; `anchors` (A, 2) in grid cells of `stride` pixels."""
 
-    def __init__(self, anchors: Tensor, labels: LabelSpace, settings: DetectionLossSettings | None = None):
+    def __init__(
+        self, anchors: Tensor, labels: LabelSpace, settings: DetectionLossSettings | None = None, stride: int = STRIDE
+    ):
         self.anchors = torch.as_tensor(anchors, dtype=torch.float32)
-        self.labels = labels
+        self.labels, self.stride = labels, stride
         self.settings = settings or DetectionLossSettings()
 
     def __call__(self, raw: Tensor, boxes: Tensor, labels: Tensor, seen: int = 0) -> LossTerms:
@@ -88,7 +91,7 @@ class DetectionLoss:
         s = self.settings
         anchors = self.anchors.to(predictions.xy.device)
         n, a, h, w = predictions.objectness.shape
-        truth, valid = to_cells(boxes), labels >= 0  # (N, B, 4), (N, B)
+        truth, valid = to_cells(boxes, self.stride), labels >= 0  # (N, B, 4), (N, B)
         with torch.no_grad():
             predicted = decode_cells(predictions, anchors)  # (N, A, H, W, 4)
             found = assign(truth, valid, anchors if s.match == "prior" else predicted[..., 2:], h, w)

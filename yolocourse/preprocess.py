@@ -1,8 +1,9 @@
 """From a picture of any size and kind to the network's input, and boxes back to the picture.
 
 Shape letters: H W rows and columns of the network's input, h w those of the original picture, B boxes.
-Two rules: "stretch" fills the input and bends the proportions, as YOLOv2 was trained; "letterbox" keeps the proportions
-and fills what is left with grey, as Darknet's detector does.
+Three rules: "stretch" fills the input and bends the proportions, as YOLOv2 was trained; "letterbox" keeps the
+proportions and fills what is left with grey, as Darknet's detector does; "darknet" does that with Darknet's own
+arithmetic, pixel for pixel, so that its weights give its boxes.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
@@ -17,7 +19,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, resize
 
 from yolocourse.models.yolov2 import check_size
 
-RULES = ("stretch", "letterbox")
+RULES = ("stretch", "letterbox", "darknet")
 
 
 def open_picture(path: str | Path, upright: bool = True) -> Image.Image:
@@ -64,12 +66,13 @@ def to_rgb(image: Image.Image) -> Image.Image:
 class Placement:
     """Where a picture lies in the network's input: picture pixel x is input pixel x * inner / original + offset.
 
-    All three are (x or width, y or height) in pixels.
+    All three are (x or width, y or height) in pixels. Darknet maps boxes back with half pixels in the offset, although
+    it puts the picture at whole ones; so does the rule "darknet".
     """
 
     original: tuple[int, int]  # size of the picture
     inner: tuple[int, int]  # size that it takes up in the input
-    offset: tuple[int, int]  # its top left corner in the input
+    offset: tuple[float, float]  # its top left corner in the input
 
     def to_network(self, boxes: Tensor) -> Tensor:
         """xyxy boxes (..., 4) in pixels of the picture -> pixels of the network's input; nothing is clipped."""
@@ -91,7 +94,7 @@ class Preprocess:
     """How pictures become network input; travels inside the checkpoint, so that a detector cannot get it wrong.
 
     size: (H, W) of the input in pixels, multiples of 32; a single number means a square.
-    rule: "stretch" or "letterbox".
+    rule: "stretch", "letterbox" or "darknet".
     fill: grey of the letterbox's bars, 0 to 1; Darknet's is 0.5.
     Raises ValueError for anything else.
     """
@@ -118,16 +121,18 @@ class Preprocess:
         H, W = self.size
         if self.rule == "stretch":
             return Placement((width, height), (W, H), (0, 0))
-        # Whole numbers cut off, as in Darknet's letterbox_image. Its correct_region_boxes then maps boxes back with
-        # half pixels in the offset; here both ways use the offset at which the picture really lies.
+        # Whole numbers cut off, as in Darknet's letterbox_image.
         wide = W * height < H * width
         inner = (W, max(1, height * W // width)) if wide else (max(1, width * H // height), H)
+        if self.rule == "darknet":  # correct_region_boxes
+            return Placement((width, height), inner, ((W - inner[0]) / 2, (H - inner[1]) / 2))
         return Placement((width, height), inner, ((W - inner[0]) // 2, (H - inner[1]) // 2))
 
     def __call__(self, image: Image.Image | Tensor) -> tuple[Tensor, Placement]:
         """A PIL image of any mode, or a uint8 tensor (3, h, w) -> float tensor (3, H, W) in [0, 1], and its placement.
 
         Bilinear with antialiasing: without it, small things vanish between the sampled pixels of a large photograph.
+        "darknet" does without, and lays the outermost pixels of both pictures onto each other, as resize_image does.
         Raises ValueError for a tensor of another shape or type.
         """
         if isinstance(image, Image.Image):
@@ -137,10 +142,14 @@ class Preprocess:
             raise ValueError(f"expected a uint8 tensor of shape (3, height, width), got {kind} of shape {shape}")
         image = image.as_subclass(Tensor)
         placement = self.place(width=image.shape[2], height=image.shape[1])
-        (width, height), (x, y) = placement.inner, placement.offset
-        if image.shape[1:] != (height, width):
-            image = resize(image, [height, width], InterpolationMode.BILINEAR, antialias=True)
-        image = image.float() / 255
+        (width, height), (x, y) = placement.inner, (int(side) for side in placement.offset)
+        if self.rule == "darknet":
+            image = (image.float() / 255)[None]
+            image = F.interpolate(image, (height, width), mode="bilinear", align_corners=True)[0]
+        else:
+            if image.shape[1:] != (height, width):
+                image = resize(image, [height, width], InterpolationMode.BILINEAR, antialias=True)
+            image = image.float() / 255
         if (height, width) == self.size:
             return image, placement  # (3, H, W)
         canvas = image.new_full((3, *self.size), self.fill)

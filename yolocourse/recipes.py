@@ -16,6 +16,7 @@ from yolocourse.labels import LabelSpace
 from yolocourse.losses import DetectionLossSettings
 from yolocourse.models import BUILDERS, YOLOv2, build
 
+NETWORKS = tuple(name for name in BUILDERS if name != "listed")
 MULTI_SCALE = tuple(range(320, 609, 32))  # YOLO9000, section 2, "Multi-Scale Training"
 
 
@@ -25,14 +26,14 @@ class Recipe:
 
     name: str
     train: TrainSettings
-    network: str = "nano"  # a name in models.BUILDERS
+    network: str = "nano"  # one of NETWORKS
     width: float | None = None  # multiplier of all channels; None: the network's own
     passthrough: str | None = "darknet"  # "darknet" or "clean" order, None: a network without one
     anchors: tuple[tuple[float, float], ...] | int = 5
 
     def __post_init__(self):
-        if self.network not in BUILDERS:
-            raise ValueError(f"unknown network {self.network!r}; known: {', '.join(BUILDERS)}")
+        if self.network not in NETWORKS:
+            raise ValueError(f"unknown network {self.network!r}; known: {', '.join(NETWORKS)}")
 
     def find_anchors(self, sizes: np.ndarray) -> np.ndarray:
         """The recipe's anchors (A, 2) in cells; clustered where it only says how many.
@@ -49,7 +50,7 @@ class Recipe:
         options = {"num_outputs": labels.num_outputs, "anchors": np.asarray(anchors).tolist()}
         if self.width is not None:
             options["width"] = self.width
-        if self.network != "tiny":
+        if self.network in ("yolov2", "nano"):
             options["passthrough"] = self.passthrough
         return build(self.network, **options)
 

@@ -1,12 +1,14 @@
 """YOLOv2: shapes, the counts of the official files and the paper, and what must not change a result."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from yolocourse.anchors import PRESETS
 from yolocourse.grid import split
-from yolocourse.models import BUILDERS, build, nano, tiny, yolov2
+from yolocourse.models import BUILDERS, build, listed, nano, tiny, yolo9000, yolov2
 from yolocourse.models.yolov2 import TinyTrunk
 
 VOC, COCO = PRESETS["voc"], PRESETS["coco"]
@@ -25,12 +27,57 @@ def stored_values(model):
         (yolov2, 20, VOC, 202_704_260),  # yolov2-voc.weights, header of 16 bytes
         (yolov2, 80, COCO, 203_934_260),  # yolov2.weights
         (tiny, 20, VOC, 63_471_556),  # yolov2-tiny-voc.weights
+        (partial(tiny, last=512), 80, COCO, 44_948_596),  # yolov2-tiny.weights
+        (partial(yolov2, squeeze=False), 80, COCO, 269_862_452),  # of "YOLO 2.0"
+        (yolo9000, 9418, COCO[:3], 195_230_020),  # yolo9000.weights
     ],
 )
 def test_as_many_numbers_as_in_the_official_files(builder, classes, anchors, size):
     with torch.device("meta"):
         model = builder(classes, anchors)
     assert stored_values(model) * 4 + 16 == size
+
+
+def test_yolo9000_has_19_convolutions():
+    with torch.device("meta"):
+        model = yolo9000(9418, COCO[:3])
+    convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    assert len(convolutions) == 19 and convolutions[-1].out_channels == 28_269
+
+
+def test_without_squeeze_3072_channels_are_merged():
+    with torch.device("meta"):
+        assert yolov2(80, COCO, squeeze=False).merge[0].in_channels == 3072
+        assert yolov2(80, COCO).merge[0].in_channels == 1280
+
+
+def test_listed_is_yolov2_when_its_layers_are_listed():
+    """The same numbers in another order of modules: the trunk as one list, then the same features."""
+    torch.manual_seed(0)
+    model = yolov2(3, SMALL["anchors"], width=0.05)
+    trunk = []
+    for module in [*model.trunk.modules(), *model.neck.modules()]:
+        if isinstance(module, nn.MaxPool2d):
+            trunk.append("pool")
+        elif isinstance(module, nn.Conv2d):
+            trunk.append((module.out_channels, module.kernel_size[0]))
+    other = listed(3, SMALL["anchors"], trunk, 17, [(8, 1)], [(48, 3)])
+    assert other.stride == 32 and other.config["builder"] == "listed"
+    values = [value for name, value in model.state_dict().items() if name != "anchors"]
+    names = [name for name in other.state_dict() if name != "anchors"]
+    other.load_state_dict(dict(zip(names, values, strict=True)) | {"anchors": model.anchors})
+    x = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        torch.testing.assert_close(other.eval()(x), model.eval()(x))
+
+
+@pytest.mark.parametrize(("layers", "stride"), [([(8, 3), "pool", (8, 3), "same"], 2), ([(8, 3)] + ["pool"] * 4, 16)])
+def test_stride_is_counted(layers, stride):
+    model = listed(3, SMALL["anchors"], layers)
+    assert model.stride == stride
+    assert model(torch.zeros(1, 3, 2 * stride, 3 * stride)).shape[-2:] == (2, 3)
+    with pytest.raises(ValueError, match=f"height {stride + 1} is not a multiple of {stride}"):
+        model(torch.zeros(1, 3, stride + 1, stride))
 
 
 def test_29_billion_operations_at_416():
@@ -111,7 +158,7 @@ def test_tiny_pools_with_stride_one_to_the_right_and_below():
     trunk = TinyTrunk(0.05).eval()
     x = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(1))
     seen = []
-    trunk.last.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    trunk.last[1].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     with torch.no_grad():
         coarse = trunk.to_coarse(trunk.to_fine(x))
         trunk(x)

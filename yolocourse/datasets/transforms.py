@@ -80,7 +80,8 @@ class JitterPlacement(v2.Transform):
             raise ValueError(f"jitter must be at least 0 and under 0.5 (both borders would meet), got {jitter}")
         if not 0 <= min_share <= 1:
             raise ValueError(f"min_share is a share of a box's area, 0 to 1, got {min_share}")
-        self.preprocess = Preprocess(size, rule, GREY)
+        # Darknet's half pixels are below what jitter does, and a picture lies at whole ones.
+        self.preprocess = Preprocess(size, "letterbox" if rule == "darknet" else rule, GREY)
         self.jitter, self.min_share, self.min_side = jitter, min_share, min_side
 
     def forward(self, image: Image, target: dict) -> tuple[Image, dict]:

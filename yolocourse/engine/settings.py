@@ -17,7 +17,7 @@ class TrainSettings:
     sizes: tuple[int, ...] = ()  # multi-scale training: the sizes to draw from, pixels; none: always `size`
     sizes_every: int = 10  # steps between two draws
     test_size: int | None = None  # side at which the trained network is used, pixels; None: `size`
-    rule: str = "stretch"  # how pictures are brought to that size: "stretch" or "letterbox"
+    rule: str = "stretch"  # how pictures are brought to that size: "stretch", "letterbox" or "darknet"
 
     optimizer: str = "adamw"  # or "sgd"
     learning_rate: float = 2e-3  # the highest, reached after the warm-up

@@ -73,7 +73,7 @@ def train(
         state.load(Path(out) / STATE, settings)
     pictures = Seeded(dataset, _transform(settings), settings.seed)
     loader = make_loader(pictures, settings, device, processes)
-    task = task or Detection(criterion or DetectionLoss(model.anchors, labels, settings.loss))
+    task = task or Detection(criterion or DetectionLoss(model.anchors, labels, settings.loss, model.stride))
     log = CsvLog(Path(out) / LOG, state.step) if out and processes.writes else None
 
     def step_done(report: StepReport) -> None:

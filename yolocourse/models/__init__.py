@@ -1,12 +1,15 @@
 """Networks: each returns raw tensors; losses and detections are made outside."""
 
 from yolocourse.models.darknet19 import Darknet19, Darknet19Trunk
-from yolocourse.models.yolov2 import YOLOv2, nano, tiny, yolov2
+from yolocourse.models.yolov2 import YOLOv2, listed, nano, tiny, yolo9000, yolov2
 
-BUILDERS = {"yolov2": yolov2, "tiny": tiny, "nano": nano}  # detectors
+BUILDERS = {"yolov2": yolov2, "tiny": tiny, "nano": nano, "yolo9000": yolo9000, "listed": listed}  # detectors
 CLASSIFIERS = {"darknet19": Darknet19}
 
-__all__ = ["BUILDERS", "CLASSIFIERS", "Darknet19", "Darknet19Trunk", "YOLOv2", "build", "nano", "tiny", "yolov2"]
+__all__ = [
+    "BUILDERS", "CLASSIFIERS", "Darknet19", "Darknet19Trunk", "YOLOv2", "build", "listed", "nano", "tiny", "yolo9000",
+    "yolov2",
+]  # fmt: skip
 
 
 def build(builder: str, **arguments) -> YOLOv2 | Darknet19:

@@ -1,4 +1,4 @@
-"""The two building blocks that the networks share.
+"""The building blocks that the networks share.
 
 Shape letters: N batch, K channels, H W rows and columns.
 """
@@ -23,6 +23,16 @@ class ConvBlock(nn.Sequential):
         if batch_norm:
             layers.insert(1, nn.BatchNorm2d(out_channels))
         super().__init__(*layers)
+
+
+class SamePool(nn.Module):
+    """Max pooling of 2x2 windows with stride 1 that keeps the size: (N, K, H, W) -> (N, K, H, W).
+
+    Each window starts at its own cell; Darknet pads on the right and at the bottom only.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(F.pad(x, (0, 1, 0, 1), value=float("-inf")), 2, stride=1)
 
 
 class Passthrough(nn.Module):
