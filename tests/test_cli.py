@@ -4,12 +4,18 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
 from yolocourse.cli import COMMANDS, main, make_parser
 from yolocourse.engine.train import LOG, MODEL, STATE
+from yolocourse.models import build
+from yolocourse.weights.cfg import build_from_cfg, read_cfg
+from yolocourse.weights.compare import activations
+from yolocourse.weights.darknet import load_weights, save_weights
+from yolocourse.weights.fetch import OFFICIAL, Official
 
 XML = (
     "<annotation><filename>{name}.png</filename><size><width>{w}</width><height>{h}</height><depth>3</depth></size>"
@@ -249,3 +255,82 @@ def test_help_explains_every_option(command, capsys):
     assert stop.value.code == 0 and "usage: yolocourse " + command in capsys.readouterr().out
     parser = next(a for a in make_parser()._actions if a.dest == "command").choices[command]
     assert all(action.help for action in parser._actions)
+
+
+MINI = Path(__file__).parent / "golden" / "network" / "mini.cfg"
+
+
+@pytest.fixture(scope="module")
+def darknet(tmp_path_factory):
+    """--cfg, --weights and --names of a small network with seeded weights, and a picture."""
+    folder = tmp_path_factory.mktemp("darknet")
+    torch.manual_seed(0)
+    save_weights(folder / "mini.weights", build_from_cfg(read_cfg(MINI)))
+    (folder / "mini.names").write_text("dog\ncat\nbus\n")
+    Image.new("RGB", (120, 60), "grey").save(folder / "picture.png")
+    return folder
+
+
+def test_detect_with_darknets_files(darknet, tmp_path, capsys):
+    files = ["--cfg", str(MINI), "--weights", str(darknet / "mini.weights")]
+    picture = str(darknet / "picture.png")
+    named = [*files, "--names", str(darknet / "mini.names"), "--threshold", "0.001", "--device", "cpu"]
+    assert main(["detect", picture, *named, "--out", str(tmp_path)]) == 0
+    (row,) = json.loads((tmp_path / "detections.json").read_text())
+    assert {found["name"] for found in row["detections"]} <= {"dog", "cat", "bus"} and row["detections"]
+    capsys.readouterr()
+    assert "come together" in error_of(capsys, "detect", picture, *files[:2])
+    assert "no such .weights file" in error_of(capsys, "detect", picture, *files[:3], tmp_path / "no.weights")
+    (tmp_path / "two.names").write_text("dog\ncat\n")
+    message = error_of(capsys, "detect", picture, *files, "--names", tmp_path / "two.names")
+    assert "two.names: 2 names, but the network has 3 classes" in message
+    (tmp_path / "bad.cfg").write_text(MINI.read_text().replace("[reorg]", "[upsample]"))
+    message = error_of(capsys, "detect", picture, "--cfg", tmp_path / "bad.cfg", *files[2:])
+    assert re.search(r"bad.cfg:\d+: layer \[upsample\]", message)
+
+
+def test_convert_there_and_back(darknet, tmp_path, capsys):
+    out = tmp_path / "mini.safetensors"
+    names = ["--names", str(darknet / "mini.names")]
+    assert main(["convert", str(MINI), str(darknet / "mini.weights"), *names, "--out", str(out)]) == 0
+    assert main(["convert", str(out)]) == 0
+    assert (tmp_path / "mini.cfg").read_text() == MINI.read_text()
+    assert (tmp_path / "mini.weights").read_bytes() == (darknet / "mini.weights").read_bytes()
+    assert (tmp_path / "mini.names").read_text() == "dog\ncat\nbus\n"
+    assert main(["convert", str(out), "--layers", "5"]) == 0
+    assert (darknet / "mini.weights").read_bytes().startswith((tmp_path / "mini.conv.5").read_bytes())
+    capsys.readouterr()
+    assert "expected NAME.cfg NAME.weights" in error_of(capsys, "convert", MINI)
+
+
+def test_train_from_darknets_first_layers(darknet, folder, tmp_path, capsys):
+    torch.manual_seed(1)
+    model = build("tiny", num_outputs=2, anchors=[[1.0, 1.0], [2.0, 2.0]], width=0.05)
+    save_weights(tmp_path / "tiny.conv.6", model, layers=6)
+    run = ["train", "voc", str(folder), *TRAIN, "--images", "4", "--out", str(tmp_path / "run")]
+    assert main([*run, "--pretrained", str(tmp_path / "tiny.conv.6")]) == 0
+    assert "15 tensors loaded" in capsys.readouterr().out
+    run[-1] = str(tmp_path / "other")
+    assert "ends in the middle of layer" in error_of(capsys, *run, "--pretrained", darknet / "mini.weights")
+
+
+def test_compare_names_the_first_layer_that_differs(darknet, tmp_path, capsys):
+    model = build_from_cfg(read_cfg(MINI))
+    load_weights(darknet / "mini.weights", model)
+    images = torch.rand(1, 3, 64, 96)
+    layers = {f"layer_{n:02}": o[0].numpy() for n, (_, o) in activations(model, images).items() if n >= 0}
+    np.savez(tmp_path / "a.npz", input=images[0].numpy(), **layers)
+    files = ["--cfg", str(MINI), "--weights", str(darknet / "mini.weights")]
+    assert main(["compare", str(tmp_path / "a.npz"), *files]) == 0
+    assert "13 layers agree" in capsys.readouterr().out
+    layers["layer_04"] = layers["layer_04"] + 1
+    np.savez(tmp_path / "a.npz", input=images[0].numpy(), **layers)
+    assert main(["compare", str(tmp_path / "a.npz"), *files]) == 1
+    assert "first difference: layer 4 (convolutional)" in capsys.readouterr().out
+
+
+def test_fetch_offline(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(OFFICIAL, "yolov2-voc", Official("http://127.0.0.1:9/yolov2-voc.weights", 100))
+    message = error_of(capsys, "fetch", "yolov2-voc", "--to", tmp_path)
+    assert "cannot be reached" in message and f"put it at {tmp_path / 'yolov2-voc.weights'}" in message
+    assert "invalid choice: 'yolov9'" in error_of(capsys, "fetch", "yolov9")

@@ -1,4 +1,4 @@
-"""The command line: `yolocourse train | evaluate | detect | anchors | doctor`.
+"""The command line: `yolocourse train | evaluate | detect | convert | ...`.
 
 A table of commands and their options. What is wrong with the user's input ends in one line on stderr and exit code 2.
 """
@@ -13,6 +13,8 @@ from yolocourse import commands
 from yolocourse.datasets.annotations import BadBoxWarning
 from yolocourse.engine.loop import NotFiniteError
 from yolocourse.recipes import RECIPES
+from yolocourse.studies.bench import ROUNDS, SIZES
+from yolocourse.weights.fetch import OFFICIAL
 
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "data" / "checkpoints" / "toytown-nano.safetensors"
@@ -49,7 +51,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     option("--network", help="yolov2, tiny or nano (default: the recipe's)")
     option("--out", help="folder of the run: state.pt, model.safetensors, log.csv (default: runs/DATA)")
     option("--resume", action="store_true", help="go on with the run in --out, exactly where it was saved")
-    option("--pretrained", metavar="FILE", help="start from another checkpoint's layers, all but the last")
+    option("--pretrained", metavar="FILE", help="start from another checkpoint's layers, all but the last; or from "
+           "Darknet's, such as darknet19_448.conv.23")  # fmt: skip
     option("--images", type=int, help="pictures to train on in all, repeats included (default: the recipe's)")
     option("--minutes", type=float, help="end after so many minutes at the latest (default: no limit)")
     option("--size", type=int, help="side of the network's input in pixels, a multiple of 32 (default: the recipe's)")
@@ -80,7 +83,67 @@ def add_detect(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--nms", type=float, default=0.45, help="IoU above which the lower of two boxes of a class "
                         "goes, 0 to 1 (default: %(default)s)")  # fmt: skip
+    add_darknet(parser)
     add_model(parser)
+
+
+def add_darknet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cfg", help="Darknet's description of the network, instead of --model")
+    parser.add_argument("--weights", help="Darknet's weights for --cfg")
+    parser.add_argument("--names", help="class names for --cfg, one a line (default: class 0, class 1 ...)")
+    parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="float32",
+                        help="of the network's numbers (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--compile", action="store_true", help="through torch.compile: slow start, faster after it")
+
+
+def add_convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="NAME.cfg NAME.weights, or NAME.safetensors")
+    parser.add_argument("--names", help="class names, one a line (default: class 0, class 1 ...)")
+    parser.add_argument("--out", help="the checkpoint, or Darknet's files without ending (default: as the input)")
+    parser.add_argument("--layers", type=int, metavar="N", help="to Darknet: only the layers before number N, as in "
+                        "darknet19_448.conv.23")  # fmt: skip
+
+
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("activations", help=".npz with input (3, H, W) and layer_00, layer_01 ... or head")
+    parser.add_argument("--cfg", required=True, help="Darknet's description of the network")
+    parser.add_argument("--weights", required=True, help="Darknet's weights")
+    parser.add_argument("--tolerance", type=float, default=1e-3, help="share of a layer's largest value that may "
+                        "differ (default: %(default)s)")  # fmt: skip
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
+    option("--format", choices=("onnx",), default="onnx", help="kind of file (default: %(default)s)")
+    option("--out", default="model.onnx", help="the file to write (default: %(default)s)")
+    option("--suppress", action="store_true", help="with non-maximum suppression inside, as the output 'selected'")
+    option("--threshold", type=float, default=0.25, help="of it: lowest score, 0 to 1 (default: %(default)s)")
+    option("--nms", type=float, default=0.45, help="of it: IoU above which the lower of two boxes of a class goes "
+           "(default: %(default)s)")  # fmt: skip
+    option("--model", default=str(SHIPPED), help="checkpoint, a .safetensors file (default: the Toy Town detector)")
+    option("--cfg", help="Darknet's description of the network, instead of --model")
+    option("--weights", help="Darknet's weights for --cfg")
+    option("--names", help="class names for --cfg, one a line (default: class 0, class 1 ...)")
+
+
+def add_bench(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
+    option("--cfg", help="network to time, with random weights (default: YOLOv2 for VOC at full width)")
+    option("--sizes", type=int, nargs="+", default=SIZES, metavar="PIXELS", help="sides of the input (default: those "
+           "of the paper, 288 to 608)")  # fmt: skip
+    option("--batches", type=int, nargs="+", default=(1, 8), metavar="N", help="pictures at once (default: 1 8)")
+    option("--precision", choices=("float32", "bfloat16", "float16"), default="float32",
+           help="of the network's numbers (default: %(default)s)")  # fmt: skip
+    option("--compile", action="store_true", help="through torch.compile")
+    option("--against", choices=("opencv",), help="the same network in another program, in the same run")
+    option("--rounds", type=int, default=ROUNDS, help="runs of which the median is shown (default: %(default)s)")
+    option("--out", metavar="FILE", help="write the rows as CSV as well")
+    add_device(parser)
+
+
+def add_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", choices=sorted(OFFICIAL), help="which weights: %(choices)s", metavar="NAME")
+    parser.add_argument("--to", metavar="DIR", help="folder (default: $YOLOCOURSE_CACHE, else ~/.cache/yolocourse)")
 
 
 def add_anchors(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +179,11 @@ COMMANDS: dict[str, tuple[Callable, Callable, str]] = {
     "train": (commands.train_command, add_train, "train a detector on Toy Town, VOC-style folders or COCO JSON"),
     "evaluate": (commands.evaluate_command, add_evaluate, "AP and recall of a trained detector, class by class"),
     "detect": (commands.detect_command, add_detect, "find things in pictures"),
+    "convert": (commands.convert_command, add_convert, "Darknet's files to a checkpoint, or a checkpoint to them"),
+    "compare": (commands.compare_command, add_compare, "compare a Darknet network layer by layer with saved outputs"),
+    "fetch": (commands.fetch_command, add_fetch, "download official weights"),
+    "export": (commands.export_command, add_export, "write a detector as ONNX, decoding inside"),
+    "bench": (commands.bench_command, add_bench, "milliseconds and images a second on this device"),
     "anchors": (commands.anchors_command, add_anchors, "cluster a data set's box sizes into anchors"),
     "doctor": (commands.doctor_command, add_doctor, "check this machine, or a data set"),
 }

@@ -22,10 +22,18 @@ from yolocourse.engine.evaluate import Evaluation, evaluate, slices_table
 from yolocourse.engine.log import ConsoleLog, duration
 from yolocourse.engine.train import MODEL, STATE, train
 from yolocourse.labels import LabelSpace
+from yolocourse.models import YOLOv2
 from yolocourse.preprocess import open_picture
 from yolocourse.recipes import RECIPES, Recipe
+from yolocourse.studies.bench import bench, device_name, full_network, table, write_csv
 from yolocourse.viz import annotate
+from yolocourse.weights.cfg import build_from_cfg, read_cfg
 from yolocourse.weights.checkpoint import load_trunk
+from yolocourse.weights.compare import compare, read_activations
+from yolocourse.weights.convert import to_checkpoint, to_darknet
+from yolocourse.weights.darknet import load_trunk_weights, load_weights
+from yolocourse.weights.fetch import fetch
+from yolocourse.weights.onnx import export_onnx
 
 CACHE_BYTES = 2 * 2**30  # of pictures kept in memory, decoded
 
@@ -72,7 +80,8 @@ def train_command(args: argparse.Namespace) -> None:
     print(f"{len(dataset)} pictures, {len(dataset.labels)} classes: {', '.join(dataset.labels.names)}")
     print(f"recipe {recipe.name}: {recipe.network}, anchors (cells) {np.round(anchors, 2).tolist()}\n{settings}")
     if args.pretrained:
-        print(load_trunk(args.pretrained, model))
+        from_darknet = Path(args.pretrained).suffix != ".safetensors"
+        print((load_trunk_weights if from_darknet else load_trunk)(args.pretrained, model))
     pictures = cached(dataset, settings.size)
     result = train(
         model, pictures, dataset.labels, settings, out=out, resume=args.resume, on_step=ConsoleLog(args.log_seconds),
@@ -146,8 +155,7 @@ def result_to_dict(result: Evaluation) -> dict:
 
 def detect_command(args: argparse.Namespace) -> int:
     """Goes on past pictures that cannot be read, so that one of them does not cost the others; 2 if there was one."""
-    device = find_device(args.device)
-    detector = Detector.load(args.model, device, threshold=args.threshold, nms_threshold=args.nms)
+    detector = open_detector(args, device=find_device(args.device), precision=args.precision, compile=args.compile)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     rows, taken, unreadable = [], set(), 0
@@ -170,6 +178,22 @@ def detect_command(args: argparse.Namespace) -> int:
     return 2 if unreadable else 0
 
 
+def open_detector(args: argparse.Namespace, **settings) -> Detector:
+    """The detector that the command line names: a checkpoint, or Darknet's files."""
+    settings |= {"threshold": args.threshold, "nms_threshold": args.nms}
+    if not (args.cfg or args.weights or args.names):
+        return Detector.load(args.model, **settings)
+    if not (args.cfg and args.weights):
+        raise ValueError("Darknet's files come together: --cfg FILE --weights FILE, and --names FILE for class names")
+    return Detector.from_darknet(args.cfg, args.weights, args.names, **settings)
+
+
+def export_command(args: argparse.Namespace) -> None:
+    detector = open_detector(args, device="cpu", frozen=False)
+    export_onnx(args.out, detector.model, detector.labels, detector.preprocess, args.suppress, args.threshold, args.nms)
+    print(f"wrote {args.out}: {Path(args.out).stat().st_size / 1e6:.1f} MB")
+
+
 def unused(stem: str, taken: set[str]) -> str:
     """A file name that no other picture of this call has: two folders may both hold 1.jpg."""
     name, number = stem, 1
@@ -182,6 +206,69 @@ def unused(stem: str, taken: set[str]) -> str:
 
 def write_json(path: str | Path, content: object) -> None:
     Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def convert_command(args: argparse.Namespace) -> None:
+    """Which way is told by the endings: .cfg and .weights become .safetensors, and .safetensors those two."""
+    kinds = {Path(file).suffix: file for file in args.files}
+    if set(kinds) == {".safetensors"} and len(args.files) == 1:
+        (checkpoint,) = args.files
+        paths = to_darknet(checkpoint, args.out or Path(checkpoint).with_suffix(""), args.layers)
+        print(f"wrote {', '.join(map(str, paths))}")
+    elif set(kinds) == {".cfg", ".weights"} and len(args.files) == 2:
+        out = Path(args.out or Path(kinds[".weights"]).with_suffix(".safetensors"))
+        out = out if out.suffix == ".safetensors" else out.with_name(out.name + ".safetensors")
+        found = to_checkpoint(kinds[".cfg"], kinds[".weights"], args.names, out)
+        config = found.model.config
+        print(f"wrote {out}: {config['builder']}, {config['num_outputs']} classes, input {found.preprocess.size}")
+    else:
+        raise ValueError("expected NAME.cfg NAME.weights, or one NAME.safetensors; found " + " ".join(args.files))
+
+
+def compare_command(args: argparse.Namespace) -> int:
+    model = build_from_cfg(read_cfg(args.cfg))
+    load_weights(args.weights, model)
+    images, expected = read_activations(args.activations)
+    rows = compare(model, images, expected)
+    print("layer  kind             largest value  largest difference  relative")
+    for row in rows:
+        mark = "" if row.relative <= args.tolerance else "  differs"
+        number = str(row.number) if row.number >= 0 else "last"
+        print(f"{number:>5}  {row.layer.kind:15} {row.largest:14.5g} {row.difference:19.3g} {row.relative:9.1e}{mark}")
+    wrong = [row for row in rows if not row.relative <= args.tolerance]
+    if wrong:
+        first = f"layer {wrong[0].number}" if wrong[0].number >= 0 else "the last layer"
+        print(f"first difference: {first} ({wrong[0].layer.kind}), {wrong[0].relative:.1e} of its largest value")
+        return 1
+    print(f"{len(rows)} layers agree within {args.tolerance:g} of their largest value")
+    return 0
+
+
+def fetch_command(args: argparse.Namespace) -> None:
+    shown = -1
+
+    def progress(done: int, size: int) -> None:
+        nonlocal shown
+        if done * 10 // size > shown:
+            shown = done * 10 // size
+            print(f"{done / 1e6:.0f} of {size / 1e6:.0f} MB", flush=True)
+
+    print(fetch(args.name, Path(args.to) if args.to else None, progress))
+
+
+def bench_command(args: argparse.Namespace) -> None:
+    model = build_from_cfg(read_cfg(args.cfg)) if args.cfg else full_network()
+    if not isinstance(model, YOLOv2):
+        raise ValueError(f"{args.cfg}: a classifier; bench times detectors")
+    device = find_device(args.device)
+    print(f"{device_name(device)}; medians of {args.rounds} runs, milliseconds for a batch\n{table([])}", flush=True)
+    rows = bench(
+        model, args.sizes, args.batches, args.precision, device, args.compile, args.against, args.rounds,
+        on_row=lambda row: print(table([row]).splitlines()[-1], flush=True),
+    )  # fmt: skip
+    if args.out:
+        write_csv(Path(args.out), rows)
+        print(f"wrote {args.out}")
 
 
 def anchors_command(args: argparse.Namespace) -> None:

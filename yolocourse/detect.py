@@ -17,8 +17,11 @@ from yolocourse.anchors import STRIDE
 from yolocourse.boxes import clip, is_degenerate
 from yolocourse.grid import Decoded, decode
 from yolocourse.labels import LabelSpace
+from yolocourse.models.freeze import freeze
+from yolocourse.models.yolov2 import YOLOv2
 from yolocourse.preprocess import Placement, Preprocess, open_picture
 from yolocourse.weights.checkpoint import load_checkpoint
+from yolocourse.weights.convert import read_darknet
 
 Picture = str | Path | Image.Image | np.ndarray | Tensor
 FARTHEST = 1e9  # pixels: what lies beyond is cut off, so that areas stay finite
@@ -127,6 +130,8 @@ class Detector:
     device: where the network runs; None leaves it where it is.
     batch_size: pictures that go through the network at once.
     decode: raw output -> `grid.Decoded`, for another head than YOLOv2's; such a model needs no anchors.
+    frozen: the network is copied now, made faster, and later changes of its weights have no effect; `load` and
+        `from_darknet` do this. precision, compile: of the copy; see `models.frozen`.
     Raises ValueError for thresholds outside 0 to 1 and for labels that do not fit the network.
     """
 
@@ -140,11 +145,15 @@ class Detector:
         device: str | torch.device | None = None,
         batch_size: int = 16,
         decode: Callable[[Tensor], Decoded] | None = None,
+        frozen: bool = False,
+        precision: str = "float32",
+        compile: bool = False,
     ):
         _check_fit(model.num_outputs, labels)
         _check_share("threshold", threshold)
         _check_share("nms_threshold", nms_threshold)
         self.model = model if device is None else model.to(device)
+        self.network = freeze(self.model, precision, compile) if frozen else self.model  # what runs
         self.labels, self.preprocess = labels, preprocess
         self.threshold, self.nms_threshold, self.batch_size = threshold, nms_threshold, batch_size
         self.decode = self._decode_anchors if decode is None else decode
@@ -156,7 +165,27 @@ class Detector:
         Raises what `load_checkpoint` raises.
         """
         checkpoint = load_checkpoint(path)
-        device = best_device() if device is None else device
+        device, settings = best_device() if device is None else device, {"frozen": True} | settings
+        return cls(checkpoint.model, checkpoint.labels, checkpoint.preprocess, device=device, **settings)
+
+    @classmethod
+    def from_darknet(
+        cls,
+        cfg: str | Path,
+        weights: str | Path,
+        names: str | Path | None = None,
+        device: str | torch.device | None = None,
+        **settings,
+    ) -> "Detector":
+        """A detector from Darknet's files; pictures are letterboxed as Darknet does, to the size in the .cfg.
+
+        names: one class name a line; None calls them "class 0", "class 1" ... Raises FileNotFoundError and ValueError
+        for files that are missing, damaged, or do not fit together.
+        """
+        checkpoint = read_darknet(cfg, weights, names)
+        if not isinstance(checkpoint.model, YOLOv2):
+            raise ValueError(f"{cfg}: a classifier, which finds no boxes")
+        device, settings = best_device() if device is None else device, {"frozen": True} | settings
         return cls(checkpoint.model, checkpoint.labels, checkpoint.preprocess, device=device, **settings)
 
     def __call__(
@@ -195,11 +224,12 @@ class Detector:
     @torch.inference_mode()
     def _run(self, images: Tensor, threshold: float) -> list[dict[str, Tensor]]:
         """images (N, 3, H, W) -> what `select` gives; leaves the model in the mode in which it was."""
-        first = next(self.model.parameters())
-        modes = [(module, module.training) for module in self.model.modules()]  # some may be frozen, some not
-        self.model.eval()
+        first = next(self.network.parameters())
+        modes = [(module, module.training) for module in self.network.modules()]  # some may be frozen, some not
+        self.network.eval()
+        images = images.to(first.device, first.dtype, memory_format=torch.channels_last)
         try:
-            raw = self.model(images.to(first.device, first.dtype))  # (N, A*(5+C), H/32, W/32) for YOLOv2
+            raw = self.network(images)  # (N, A*(5+C), H/32, W/32) for YOLOv2
         finally:
             for module, training in modes:
                 module.training = training
