@@ -34,16 +34,21 @@ Tests = dict[str, Dataset]
 
 
 def start_here(scenes: Dataset, tests: Tests, seed: int, images: int) -> Iterator[dict]:
-    """Notebook 00: a new last layer on the shipped detector's others, before training, and after `images` pictures."""
-    recipe = toytown_recipe().with_values(images=images, learning_rate=7e-4, seed=seed)
-    torch.manual_seed(seed)
-    model = recipe.build(scenes.labels, toytown_recipe().find_anchors(scenes.sizes()))
-    load_trunk(DETECTOR, model)
-    detector = Detector(model, scenes.labels, recipe.train.preprocess, device=best_device())
-    everyday = {"everyday": tests["everyday"]}
-    yield from measure("00", "YOLOv2", detector, everyday, seed, 0)
-    train(model, scenes, scenes.labels, recipe.train, device=best_device())
-    yield from measure("00", "YOLOv2", detector, everyday, seed, images)
+    """Notebook 00: a new last layer on the shipped detector's others, before training, and after `images` pictures.
+
+    For comparison the same number of pictures from random weights, with the recipe's own learning rate.
+    """
+    everyday, anchors = {"everyday": tests["everyday"]}, toytown_recipe().find_anchors(scenes.sizes())
+    for name, rate in (("YOLOv2", {"learning_rate": 7e-4}), ("YOLOv2 from random weights", {})):
+        recipe = toytown_recipe().with_values(images=images, seed=seed, **rate)
+        torch.manual_seed(seed)
+        model = recipe.build(scenes.labels, anchors)
+        detector = Detector(model, scenes.labels, recipe.train.preprocess, device=best_device())
+        if name == "YOLOv2":
+            load_trunk(DETECTOR, model)
+            yield from measure("00", name, detector, everyday, seed, 0)
+        train(model, scenes, scenes.labels, recipe.train, device=best_device())
+        yield from measure("00", name, detector, everyday, seed, images)
 
 
 def yolo_and_its_limits(scenes: Dataset, tests: Tests, seed: int, images: int) -> Iterator[dict]:
