@@ -334,3 +334,20 @@ def test_fetch_offline(tmp_path, capsys, monkeypatch):
     message = error_of(capsys, "fetch", "yolov2-voc", "--to", tmp_path)
     assert "cannot be reached" in message and f"put it at {tmp_path / 'yolov2-voc.weights'}" in message
     assert "invalid choice: 'yolov9'" in error_of(capsys, "fetch", "yolov9")
+
+
+def test_bench_prints_and_writes_rows(tmp_path, capsys):
+    arguments = ["bench", "--cfg", str(MINI), "--sizes", "64", "--batches", "1", "--rounds", "1", "--device", "cpu"]
+    assert main([*arguments, "--out", str(tmp_path / "b.csv")]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"yolocourse +float32 +64 +1 \|", printed) and "wrote" in printed
+    assert len((tmp_path / "b.csv").read_text().splitlines()) == 2
+
+
+def test_export_writes_a_graph_that_runs(darknet, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+    files = ["--cfg", str(MINI), "--weights", str(darknet / "mini.weights"), "--names", str(darknet / "mini.names")]
+    assert main(["export", *files, "--suppress", "--out", str(tmp_path / "m.onnx")]) == 0
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    boxes, scores, _ = session.run(None, {"images": np.zeros((1, 3, 64, 96), np.float32)})
+    assert boxes.shape == (1, 120, 4) and scores.shape == (1, 120, 3)

@@ -178,7 +178,7 @@ def now() -> float:
 
 def count_operations(model: YOLOv2, size: int) -> float:
     """Billions of multiplications and additions of the convolutions, for one picture of size x size pixels."""
-    total, side = 0, model.stride
+    total, side, training = 0, model.stride, model.training
 
     def count(conv, inputs, output):
         nonlocal total
@@ -187,8 +187,9 @@ def count_operations(model: YOLOv2, size: int) -> float:
     hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
     try:
         with torch.no_grad():
-            model(torch.zeros(1, 3, side, side, device=next(model.parameters()).device))  # grows with the area
+            model.eval()(torch.zeros(1, 3, side, side, device=next(model.parameters()).device))  # grows with the area
     finally:
+        model.train(training)
         for hook in hooks:
             hook.remove()
     return total * (size / side) ** 2 / 1e9
