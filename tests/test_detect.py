@@ -14,7 +14,9 @@ from yolocourse.grid import Decoded
 from yolocourse.labels import FlatLabels
 from yolocourse.models import build
 from yolocourse.preprocess import Preprocess
+from yolocourse.weights.cfg import write_cfg
 from yolocourse.weights.checkpoint import save_checkpoint
+from yolocourse.weights.darknet import save_weights
 
 LABELS = FlatLabels(["dog", "bus", "tree"])
 
@@ -362,3 +364,49 @@ def test_another_head_brings_its_own_decoding():
     assert bright.names == ["bus"] and len(dark) == 0
     torch.testing.assert_close(bright.scores, torch.tensor([0.8]))
     torch.testing.assert_close(bright.boxes, torch.tensor([[16.0, 16.0, 48.0, 32.0]]))
+
+
+def test_frozen_finds_the_same_and_keeps_its_weights(detector, pictures):
+    frozen = Detector(detector.model, LABELS, detector.preprocess, threshold=0.3, frozen=True)
+    assert frozen.model is detector.model and frozen.network is not detector.model
+    for a, b in zip(frozen(pictures), detector(pictures), strict=True):
+        assert_same(a, b)
+    bias = detector.model.head.bias
+    with torch.no_grad():
+        bias[4::8] -= 50  # nothing is there any more
+    try:
+        assert len(detector(pictures[0])) == 0 < len(frozen(pictures[0]))
+    finally:
+        with torch.no_grad():
+            bias[4::8] += 50
+
+
+def test_bfloat16_finds_nearly_the_same(detector, pictures):
+    rough = Detector(detector.model, LABELS, detector.preprocess, threshold=0.3, frozen=True, precision="bfloat16")
+    exact, found = (sum(len(each) for each in d(pictures)) for d in (detector, rough))
+    assert abs(exact - found) < 0.15 * exact
+
+
+def test_from_darknets_files(tmp_path):
+    torch.manual_seed(0)
+    model = build("tiny", num_outputs=3, anchors=[[0.5, 0.8], [1.5, 1.0]], width=0.0625)
+    nn.init.normal_(model.head.weight, std=0.3)
+    nn.init.zeros_(model.head.bias)
+    (tmp_path / "a.cfg").write_text(write_cfg(model, (64, 96)))
+    save_weights(tmp_path / "a.weights", model)
+    (tmp_path / "a.names").write_text("dog\nbus\ntree\n")
+    files = [tmp_path / f"a.{ending}" for ending in ("cfg", "weights", "names")]
+    found = Detector.from_darknet(*files, device="cpu", threshold=0.05)
+    assert found.preprocess == Preprocess((64, 96), "darknet") and found.labels == LABELS
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 120, 3), dtype=np.uint8))
+    assert_same(found(picture), Detector(model, LABELS, found.preprocess, threshold=0.05)(picture))
+    assert len(found(picture)) > 3
+    assert Detector.from_darknet(*files[:2], device="cpu").labels.names[0] == "class 0"
+
+
+def test_a_classifiers_files_are_no_detector(tmp_path):
+    model = build("darknet19", num_outputs=3, width=0.05)
+    (tmp_path / "a.cfg").write_text(write_cfg(model, (64, 64)))
+    save_weights(tmp_path / "a.weights", model)
+    with pytest.raises(ValueError, match="a.cfg: a classifier, which finds no boxes"):
+        Detector.from_darknet(tmp_path / "a.cfg", tmp_path / "a.weights")

@@ -131,7 +131,7 @@ class Detector:
     batch_size: pictures that go through the network at once.
     decode: raw output -> `grid.Decoded`, for another head than YOLOv2's; such a model needs no anchors.
     frozen: the network is copied now, made faster, and later changes of its weights have no effect; `load` and
-        `from_darknet` do this. precision, compile: of the copy; see `models.frozen`.
+        `from_darknet` do this. precision, compile: of the copy; see `models.freeze`.
     Raises ValueError for thresholds outside 0 to 1 and for labels that do not fit the network.
     """
 

@@ -88,9 +88,7 @@ def folder(tmp_path_factory):
     """A copy of the notebooks (JupyterLab saves what it opens), and one more with a slider and a faulty cell apart."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    for data in ("data",):
-        if (ROOT / data).is_dir():
-            (folder / data).symlink_to(ROOT / data)
+    (folder / "data").symlink_to(ROOT / "data")
     made_up = {"slider": [SLIDER], "faulty": ["1 + 1", "raise ValueError('on purpose')"]}
     for name, sources in made_up.items():
         cells = [new_markdown_cell(f"# {name}"), *map(new_code_cell, sources)]
@@ -102,7 +100,7 @@ def folder(tmp_path_factory):
 def address(folder):
     """JupyterLab through the project's own launcher on a free port: a function from notebook to address."""
     code = f"from pathlib import Path; from yolocourse import lab; lab.lab(None, {FIRST!r}, Path({str(folder)!r}))"
-    own = {f"JUPYTER_{kind}_DIR": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    own = {f"JUPYTER_{kind}_DIR": str(folder / "jupyter" / kind.lower()) for kind in ("CONFIG", "DATA", "RUNTIME")}
     env = dict(os.environ, CI="true", **own)
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env)
     try:
