@@ -204,6 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(arguments)
     warnings.showwarning = _one_line
     warnings.simplefilter("always", BadBoxWarning)
+    warnings.simplefilter("ignore", DeprecationWarning)  # of libraries: nothing that the user of a command could mend
     try:
         return args.run(args) or 0
     except (ValueError, FileNotFoundError, NotFiniteError, OSError) as error:

@@ -31,6 +31,9 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no chromium: apt-get install chromium, or set YOLOCOURSE_CHROMIUM"),
 ]
 
+# Addresses of pictures in the text that could not be loaded.
+BROKEN_PICTURES = """() => [...document.querySelectorAll('.jp-RenderedMarkdown img')]
+  .filter(image => image.complete && !image.naturalWidth).map(image => image.src)"""
 # Indicators lie before there is a kernel, so the page itself is asked whether the kernel answers. The notebook is kept
 # under a name, because the shell's current widget is none whenever the focus is elsewhere. The race: a promise that is
 # never kept (a question to the user is on the screen) must not keep the test waiting either.
@@ -85,10 +88,10 @@ ipywidgets.interact(draw, x=(0.0, 1.0));"""
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A copy of the notebooks (JupyterLab saves what it opens), and one more with a slider and a faulty cell apart."""
+    """A copy of notebooks and data (JupyterLab saves what it opens), and a slider and a faulty cell apart."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
-    (folder / "data").symlink_to(ROOT / "data")
+    shutil.copytree(ROOT / "data", folder / "data")
     made_up = {"slider": [SLIDER], "faulty": ["1 + 1", "raise ValueError('on purpose')"]}
     for name, sources in made_up.items():
         cells = [new_markdown_cell(f"# {name}"), *map(new_code_cell, sources)]
@@ -195,6 +198,9 @@ def move_first_slider(page, index):
 def test_notebook_runs_and_its_sliders_move(page, address, name):
     run_all(page, address(name))
     assert errors(page) == []
+    page.evaluate(GO_TO, 0)
+    page.wait_for_timeout(500)
+    assert page.evaluate(BROKEN_PICTURES) == []
     shoot_all(page, name)
     with_widgets = page.evaluate(WIDGET_CELLS)
     assert with_widgets or name != "slider"
