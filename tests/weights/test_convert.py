@@ -75,6 +75,17 @@ def test_a_tree_is_refused_with_its_line(tmp_path):
         read_darknet(tmp_path / "t.cfg", tmp_path / "none.weights")
 
 
+def test_a_cfg_that_asks_for_more_than_the_file_has_builds_nothing(files, tmp_path):
+    """Gigabytes of weights by a .cfg of a few lines: the short file is noticed before memory is taken."""
+    resource = pytest.importorskip("resource", reason="measures memory as Unix does")
+    text = MINI.read_text().replace("filters=32\nsize=3", "filters=1000000\nsize=7", 1)
+    (tmp_path / "t.cfg").write_text(text)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match=r"a.weights: ends in layer 6 \(convolutional, 1000000 filters of 7x7\)"):
+        read_darknet(tmp_path / "t.cfg", files[1])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
+
+
 def test_a_size_that_is_no_multiple_of_32(files, tmp_path):
     (tmp_path / "t.cfg").write_text(MINI.read_text().replace("width=96", "width=100"))
     with pytest.raises(ValueError, match=r"t.cfg:1: .*100"):

@@ -5,10 +5,12 @@ A checkpoint made from Darknet's files keeps the .cfg's text and the header, so 
 
 from pathlib import Path
 
+import torch
+
 from yolocourse.preprocess import Preprocess
 from yolocourse.weights.cfg import build_from_cfg, config_of, parse_cfg, read_cfg, write_cfg
 from yolocourse.weights.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomically
-from yolocourse.weights.darknet import Header, load_weights, save_weights
+from yolocourse.weights.darknet import Header, check_length, load_weights, save_weights
 from yolocourse.weights.names import read_names, write_names
 
 
@@ -30,6 +32,8 @@ def read_darknet(cfg: str | Path, weights: str | Path, names: str | Path | None 
         preprocess = Preprocess(description.input_size, "darknet")
     except ValueError as error:
         raise description.error(description.net.line, str(error)) from None
+    with torch.device("meta"):  # a .cfg of a few lines can ask for gigabytes: the weights have to be there first
+        check_length(weights, build_from_cfg(description))
     model = build_from_cfg(description)
     header = load_weights(weights, model)
     about = {"darknet": {"cfg": description.text, "header": list(header)}}

@@ -86,6 +86,16 @@ def load_weights(path: str | Path, model: YOLOv2 | Darknet19) -> Header:
     The network is left as it was when anything is wrong. Raises FileNotFoundError, or ValueError naming the layer, what
     was expected and what was found: a file too short or too long, values that are not finite, negative variances.
     """
+    header, values = check_length(path, model)
+    _fill(path, list(_slots(model)), values)
+    return header
+
+
+def check_length(path: str | Path, model: YOLOv2 | Darknet19) -> tuple[Header, np.ndarray]:
+    """Header and values of a file that is as long as the network asks for; the network may be on the meta device.
+
+    Raises FileNotFoundError, or ValueError naming the layer, what was expected and what was found.
+    """
     header, values = _open(path)
     slots = list(_slots(model))
     need = sum(slot.tensor.numel() for slot in slots)
@@ -100,8 +110,7 @@ def load_weights(path: str | Path, model: YOLOv2 | Darknet19) -> Header:
             f"{path}: {len(values) - need} values too many after {slots[-1]}; "
             f"the network needs {need} in all, the file has {len(values)}. The .weights of another .cfg"
         )
-    _fill(path, slots, values)
-    return header
+    return header, values
 
 
 def load_trunk_weights(path: str | Path, model: YOLOv2 | Darknet19) -> TrunkReport:
