@@ -289,6 +289,16 @@ def test_detect_with_darknets_files(darknet, tmp_path, capsys):
     assert re.search(r"bad.cfg:\d+: layer \[upsample\]", message)
 
 
+def test_evaluate_with_darknets_files(darknet, folder, tmp_path, capsys):
+    """Classes are matched by name, so the .names file has to have those of the data set."""
+    (tmp_path / "m.names").write_text("blue\ngreen\nred\n")
+    files = ["--cfg", str(MINI), "--weights", str(darknet / "mini.weights"), "--names", str(tmp_path / "m.names")]
+    assert main(["evaluate", "voc", str(folder), *files, "--device", "cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^red +2 ", printed, re.M) and re.search(r"^green +0 ", printed, re.M)
+    assert "green" not in error_of(capsys, "evaluate", "voc", folder, *files[:4])
+
+
 def test_convert_there_and_back(darknet, tmp_path, capsys):
     out = tmp_path / "mini.safetensors"
     names = ["--names", str(darknet / "mini.names")]

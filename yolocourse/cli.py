@@ -69,6 +69,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
+    add_darknet(parser)
     add_model(parser)
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
 

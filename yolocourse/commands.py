@@ -125,7 +125,7 @@ def resolve_recipe(args: argparse.Namespace) -> Recipe:
 
 
 def evaluate_command(args: argparse.Namespace) -> None:
-    detector = Detector.load(args.model, find_device(args.device))
+    detector = open_detector(args, device=find_device(args.device), precision=args.precision, compile=args.compile)
     labels = detector.labels
     if args.data == "toytown" and args.split is None:
         tests = toytown.test_slices(args.test_scenes, args.data_seed)
@@ -155,7 +155,10 @@ def result_to_dict(result: Evaluation) -> dict:
 
 def detect_command(args: argparse.Namespace) -> int:
     """Goes on past pictures that cannot be read, so that one of them does not cost the others; 2 if there was one."""
-    detector = open_detector(args, device=find_device(args.device), precision=args.precision, compile=args.compile)
+    detector = open_detector(
+        args, device=find_device(args.device), precision=args.precision, compile=args.compile,
+        threshold=args.threshold, nms_threshold=args.nms,
+    )  # fmt: skip
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     rows, taken, unreadable = [], set(), 0
@@ -180,7 +183,6 @@ def detect_command(args: argparse.Namespace) -> int:
 
 def open_detector(args: argparse.Namespace, **settings) -> Detector:
     """The detector that the command line names: a checkpoint, or Darknet's files."""
-    settings |= {"threshold": args.threshold, "nms_threshold": args.nms}
     if not (args.cfg or args.weights or args.names):
         return Detector.load(args.model, **settings)
     if not (args.cfg and args.weights):
