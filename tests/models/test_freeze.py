@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from yolocourse.models import build, tiny, yolov2
-from yolocourse.models.freeze import freeze
+from yolocourse.models.freeze import Packed, folded, freeze
 from yolocourse.models.layers import ConvBlock
 
 ANCHORS = [[1.0, 2.0], [3.0, 1.5]]
@@ -27,10 +27,11 @@ def used(model):
 MODELS = [yolov2(3, ANCHORS, 0.05), tiny(3, ANCHORS, 0.05), build("darknet19", num_outputs=5, width=0.05)]
 
 
+@pytest.mark.parametrize("make", [folded, freeze])
 @pytest.mark.parametrize("model", MODELS, ids=["yolov2", "tiny", "darknet19"])
-def test_same_output(model):
+def test_same_output(model, make):
     before = {name: value.clone() for name, value in used(model).state_dict().items()}
-    frozen = freeze(model)
+    frozen = make(model)
     assert model.training and not frozen.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in frozen.modules())
@@ -45,7 +46,7 @@ def test_a_block_by_hand():
     with torch.no_grad():
         block[0].weight.fill_(3), block[1].weight.fill_(2), block[1].bias.fill_(1)
         block[1].running_mean.fill_(5), block[1].running_var.fill_(4 - 1e-5)
-    frozen = freeze(nn.Sequential(block))[0]
+    frozen = folded(nn.Sequential(block))[0]
     # (3 x - 5) / 2 * 2 + 1 = 3 x - 4
     assert frozen[0].weight.item() == pytest.approx(3) and frozen[0].bias.item() == pytest.approx(-4)
 
@@ -59,6 +60,20 @@ def test_bfloat16_is_close_and_anchors_stay_exact():
         raw, expected = frozen(x.bfloat16()), model(x)
     assert raw.dtype == torch.bfloat16
     assert 0 < (raw.float() - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+def test_packed_where_possible_and_at_every_size(monkeypatch):
+    model = used(yolov2(3, ANCHORS, 0.05)).eval()
+    frozen = freeze(model)
+    packed = sum(isinstance(module, Packed) for module in frozen.modules())
+    assert packed == (22 if Packed.possible(model) else 0)
+    with torch.no_grad():
+        for shape in ((1, 3, 32, 32), (3, 3, 96, 160), (2, 3, 64, 64)):
+            x = torch.rand(shape)
+            expected = model(x)
+            torch.testing.assert_close(frozen(x), expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
+    monkeypatch.setattr(Packed, "possible", lambda model: False)
+    assert not any(isinstance(module, Packed) for module in freeze(model).modules())
 
 
 def test_unknown_precision():

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from yolocourse.grid import decode
 from yolocourse.labels import LabelSpace
 from yolocourse.models import YOLOv2
-from yolocourse.models.freeze import freeze
+from yolocourse.models.freeze import folded
 from yolocourse.preprocess import Preprocess
 from yolocourse.weights.checkpoint import write_atomically
 
@@ -30,7 +30,7 @@ class Decoding(nn.Module):
 
     def __init__(self, model: YOLOv2, labels: LabelSpace):
         super().__init__()
-        self.network, self.labels = freeze(model), labels
+        self.network, self.labels = folded(model), labels
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         decoded = decode(self.network(images), self.network.anchors, self.network.stride)
