@@ -1,13 +1,20 @@
 """Timing of detectors: every step is measured, on both sides, and operations are counted right."""
 
 import csv
+import os
+import statistics
+import time
 
 import pytest
 import torch
 
 from yolocourse.anchors import PRESETS
+from yolocourse.detect import select
+from yolocourse.grid import decode
+from yolocourse.labels import FlatLabels
 from yolocourse.models import tiny, yolov2
-from yolocourse.studies.bench import OpenCV, Timing, bench, count_operations, table, write_csv
+from yolocourse.models.freeze import freeze
+from yolocourse.studies.bench import OpenCV, Timing, bench, count_operations, full_network, table, write_csv
 
 ANCHORS = [[1.0, 2.0], [3.0, 1.5]]
 
@@ -65,3 +72,42 @@ def test_the_rival_computes_the_same(model):
 def test_unknown_rival(model):
     with pytest.raises(ValueError, match="unknown rival 'caffe'; known: opencv"):
         bench(model, (64,), (1,), against="caffe")
+
+
+@pytest.fixture
+def all_threads():
+    torch.set_num_threads(os.cpu_count())
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.slow
+def test_a_frozen_network_is_faster(all_threads):
+    """One picture at 416, side by side. Against OpenCV that depends on the machine: `yolocourse bench --against opencv`."""
+    model = full_network().to(memory_format=torch.channels_last)
+    frozen = freeze(model)
+    images = torch.rand(1, 3, 416, 416).to(memory_format=torch.channels_last)
+    seconds = {model: [], frozen: []}
+    with torch.inference_mode():
+        for _ in range(9):
+            for network, times in seconds.items():
+                began = time.perf_counter()
+                network(images)
+                times.append(time.perf_counter() - began)
+    plain, quick = (statistics.median(times[2:]) for times in seconds.values())
+    assert quick < 0.9 * plain
+
+
+@pytest.mark.slow
+def test_845_boxes_of_which_many_count(all_threads):
+    """Decoding and suppression where several hundred boxes are above the threshold: still under 3 ms."""
+    generator = torch.Generator().manual_seed(0)
+    raw = torch.randn(1, 125, 13, 13, generator=generator) * 2
+    anchors, labels = torch.tensor(PRESETS["voc"]), FlatLabels([f"class {i}" for i in range(20)])
+    seconds, found = [], []
+    for _ in range(30):
+        began = time.perf_counter()
+        (found,) = select(decode(raw, anchors), labels, threshold=0.25)
+        seconds.append(time.perf_counter() - began)
+    assert len(found["scores"]) > 100
+    assert statistics.median(seconds) < 3e-3
