@@ -83,7 +83,7 @@ def all_threads():
 
 @pytest.mark.slow
 def test_a_frozen_network_is_faster(all_threads):
-    """One picture at 416, side by side. Against OpenCV that depends on the machine: `yolocourse bench --against opencv`."""
+    """One picture at 416, side by side. (`yolocourse bench --against opencv` compares with another program.)"""
     model = full_network().to(memory_format=torch.channels_last)
     frozen = freeze(model)
     images = torch.rand(1, 3, 416, 416).to(memory_format=torch.channels_last)
