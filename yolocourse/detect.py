@@ -83,9 +83,10 @@ def select(
     """All boxes of a batch -> those worth reporting, one dict for each picture, best score first.
 
     Keys: boxes (B, 4) xyxy in pixels of the network's input, not clipped; scores (B,) objectness times class
-    probability; labels (B,). Every pair of box and class above `threshold` counts, so one box may carry two names, as
-    in Darknet; `best_class_only` keeps the most probable class of each box. Of two boxes of one class whose IoU is
-    above `nms_threshold`, the better stays. Raises ValueError for class scores that do not fit the labels.
+    probability; labels (B,). Flat classes: every pair of box and class above `threshold` counts, so one box may carry
+    two names, as in Darknet; a word tree gives each box one, see `LabelSpace.candidates`. `best_class_only` keeps the
+    most probable class of each box. Of two boxes of one class whose IoU is above `nms_threshold`, the better stays.
+    Raises ValueError for class scores that do not fit the labels.
     """
     _check_fit(decoded.scores.shape[-1], labels)
     boxes = decoded.boxes.clamp(-FARTHEST, FARTHEST)  # (N, A*H*W, 4)
@@ -98,9 +99,7 @@ def select(
             probability, label = labels.predict(scores)
             scores, which = objectness[:, 0] * probability, torch.arange(len(candidates), device=boxes.device)
         else:
-            scores = objectness * labels.probabilities(scores)  # (candidates, T)
-            which, label = torch.nonzero(scores > threshold, as_tuple=True)
-            scores = scores[which, label]
+            which, label, scores = labels.candidates(objectness[:, 0], scores, threshold)
         results.append(_suppress(boxes[i, candidates[which]], scores, label, threshold, nms_threshold, max_detections))
     return results
 

@@ -49,6 +49,15 @@ class LabelSpace(ABC):
         """Raw scores (..., C) -> probability of every class (..., T)."""
         return self.log_probabilities(scores).exp()
 
+    def candidates(self, objectness: Tensor, scores: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+        """What boxes are worth reporting, and as what: objectness (B,), raw scores (B, C) -> box, label, score (K,).
+
+        Every pair of box and class counts whose objectness times probability is above the threshold.
+        """
+        product = objectness[:, None] * self.probabilities(scores)  # (B, T)
+        which, label = torch.nonzero(product > threshold, as_tuple=True)
+        return which, label, product[which, label]
+
     def index(self, name: str) -> int:
         """The label of a class name. Raises ValueError for a name that is not there."""
         try:
@@ -105,6 +114,10 @@ class FlatLabels(LabelSpace):
 
 def labels_from_dict(description: dict) -> LabelSpace:
     """Builds the label space that `LabelSpace.to_dict` described. Raises ValueError for an unknown kind."""
-    if description.get("kind") != "flat":
-        raise ValueError(f"unknown kind of label space: {description.get('kind')!r}; known: 'flat'")
-    return FlatLabels(description["names"], description["ids"])
+    kind = description.get("kind")
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of label space: {kind!r}; known: {', '.join(map(repr, KINDS))}")
+    return KINDS[kind](**{name: value for name, value in description.items() if name != "kind"})
+
+
+KINDS: dict[str, type[LabelSpace]] = {"flat": FlatLabels}  # wordtree.py adds its own

@@ -13,6 +13,7 @@ from yolocourse.weights.cfg import write_cfg
 from yolocourse.weights.checkpoint import load_checkpoint, save_checkpoint
 from yolocourse.weights.convert import read_darknet, to_checkpoint, to_darknet
 from yolocourse.weights.darknet import Header, load_trunk_weights, save_weights
+from yolocourse.wordtree import WordTree
 
 MINI = Path(__file__).resolve().parents[1] / "golden" / "network" / "mini.cfg"
 spec = importlib.util.spec_from_file_location("seeded", Path(__file__).with_name("seeded.py"))
@@ -68,11 +69,33 @@ def test_classes_that_disagree_with_names(files):
         read_darknet(*files)
 
 
-def test_a_tree_is_refused_with_its_line(tmp_path):
-    (tmp_path / "t.cfg").write_text(MINI.read_text() + "tree=some.tree\n")
-    line = len(MINI.read_text().splitlines()) + 1
-    with pytest.raises(ValueError, match=f"t.cfg:{line}: classes in a word tree"):
-        read_darknet(tmp_path / "t.cfg", tmp_path / "none.weights")
+TREE = "thing -1\nanimal 0\nvehicle 0\n"
+
+
+def test_a_word_tree_comes_back_too(files, tmp_path):
+    (tmp_path / "cfg").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "some.tree").write_text(TREE)
+    cfg = tmp_path / "cfg" / "t.cfg"
+    cfg.write_text(MINI.read_text() + "\ntree=data/some.tree\n")
+    found = to_checkpoint(cfg, files[1], None, tmp_path / "b.safetensors")
+    assert found.labels == WordTree(["thing", "animal", "vehicle"], [-1, 0, 0], ["thing", "animal", "vehicle"])
+    assert load_checkpoint(tmp_path / "b.safetensors").labels == found.labels
+    paths = to_darknet(tmp_path / "b.safetensors", tmp_path / "c")
+    assert [path.name for path in paths] == ["c.cfg", "c.weights", "c.names", "c.tree"]
+    assert paths[3].read_text() == TREE and paths[0].read_text() == cfg.read_text()
+    assert paths[1].read_bytes() == files[1].read_bytes()
+    assert read_darknet(cfg, files[1], files[2]).labels.names == ["dog", "cat", "bus"]
+
+
+def test_a_tree_that_is_missing_or_does_not_fit(files, tmp_path):
+    (tmp_path / "t.cfg").write_text(MINI.read_text() + "\ntree=some.tree\n")
+    line = MINI.read_text().count("\n") + 2
+    with pytest.raises(ValueError, match=rf"t.cfg:{line}: tree=some.tree: no such file; looked for "):
+        read_darknet(tmp_path / "t.cfg", files[1])
+    (tmp_path / "some.tree").write_text(TREE + "dog 1\n")
+    with pytest.raises(ValueError, match=rf"t.cfg:{line}: .*some.tree has 4 nodes, but the network has 3 classes"):
+        read_darknet(tmp_path / "t.cfg", files[1])
 
 
 def test_a_cfg_that_asks_for_more_than_the_file_has_builds_nothing(files, tmp_path):

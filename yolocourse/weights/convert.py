@@ -7,11 +7,13 @@ from pathlib import Path
 
 import torch
 
+from yolocourse.labels import LabelSpace
 from yolocourse.preprocess import Preprocess
-from yolocourse.weights.cfg import build_from_cfg, config_of, parse_cfg, read_cfg, write_cfg
+from yolocourse.weights.cfg import Cfg, build_from_cfg, config_of, parse_cfg, read_cfg, write_cfg
 from yolocourse.weights.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, write_atomically
 from yolocourse.weights.darknet import Header, check_length, load_weights, save_weights
-from yolocourse.weights.names import read_names, write_names
+from yolocourse.weights.names import read_lines, read_names, write_names
+from yolocourse.wordtree import WordTree, read_tree, write_tree
 
 
 def read_darknet(cfg: str | Path, weights: str | Path, names: str | Path | None = None) -> Checkpoint:
@@ -20,14 +22,8 @@ def read_darknet(cfg: str | Path, weights: str | Path, names: str | Path | None 
     Raises FileNotFoundError and ValueError for files that are missing, damaged, or do not fit together.
     """
     description = read_cfg(cfg)
-    region = description.sections[-1]
-    if "tree" in region.options:
-        line = region.options["tree"].line
-        raise description.error(
-            line, "classes in a word tree are not read yet; the network alone: weights.cfg, .darknet"
-        )
     config = config_of(description)
-    labels = read_names(names, config["num_outputs"])
+    labels = _labels(description, names, config["num_outputs"])
     try:
         preprocess = Preprocess(description.input_size, "darknet")
     except ValueError as error:
@@ -40,6 +36,23 @@ def read_darknet(cfg: str | Path, weights: str | Path, names: str | Path | None 
     return Checkpoint(model.eval(), labels, preprocess, about)
 
 
+def _labels(cfg: Cfg, names: str | Path | None, classes: int) -> LabelSpace:
+    """Flat classes, or the word tree that the .cfg names: a path below its own folder, the one above, or this one."""
+    option = cfg.sections[-1].options.get("tree")
+    if option is None:
+        return read_names(names, classes)
+    here = Path(cfg.source).parent
+    places = [folder / option.value for folder in (here, here.parent, Path())]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        looked = ", ".join(map(str, places))
+        raise cfg.error(option.line, f"tree={option.value}: no such file; looked for {looked}")
+    tree = read_tree(path)
+    if len(tree) != classes:
+        raise cfg.error(option.line, f"{path} has {len(tree)} nodes, but the network has {classes} classes")
+    return tree if names is None else WordTree(read_lines(names, classes), tree.parents, tree.ids)
+
+
 def to_checkpoint(cfg: str | Path, weights: str | Path, names: str | Path | None, out: str | Path) -> Checkpoint:
     """Darknet's files -> a checkpoint; raises as `read_darknet` does."""
     found = read_darknet(cfg, weights, names)
@@ -48,9 +61,10 @@ def to_checkpoint(cfg: str | Path, weights: str | Path, names: str | Path | None
 
 
 def to_darknet(checkpoint: str | Path, out: str | Path, layers: int | None = None) -> list[Path]:
-    """A checkpoint -> out.weights, out.cfg and out.names; with `layers`, only out.conv.N, the layers before number N.
+    """A checkpoint -> out.cfg, out.weights, out.names, and out.tree for a word tree.
 
-    out: path without the ending. Raises ValueError for a network that Darknet does not have.
+    out: path without the ending. layers: only out.conv.N, the layers before number N. Raises ValueError for a network
+    that Darknet does not have.
     """
     found, out = load_checkpoint(checkpoint), Path(out)
     known = found.metadata.get("darknet") or {}
@@ -59,11 +73,15 @@ def to_darknet(checkpoint: str | Path, out: str | Path, layers: int | None = Non
         path = out.with_name(f"{out.name}.conv.{layers}")
         save_weights(path, found.model, header, layers)
         return [path]
-    text = write_cfg(found.model, found.preprocess.size)
+    text, paths = write_cfg(found.model, found.preprocess.size), []
+    if isinstance(found.labels, WordTree):
+        text += f"tree={out.name}.tree\n"
+        paths.append(out.with_name(out.name + ".tree"))
+        write_tree(paths[0], found.labels)
     if "cfg" in known and config_of(parse_cfg(known["cfg"])) == config_of(parse_cfg(text)):
         text = known["cfg"]
-    paths = [out.with_name(out.name + ending) for ending in (".cfg", ".weights", ".names")]
-    write_atomically(paths[0], text.encode("utf-8"))
-    save_weights(paths[1], found.model, header)
-    write_names(paths[2], found.labels)
-    return paths
+    cfg, weights, names = (out.with_name(out.name + ending) for ending in (".cfg", ".weights", ".names"))
+    save_weights(weights, found.model, header)
+    write_atomically(cfg, text.encode("utf-8"))
+    write_names(names, found.labels)
+    return [cfg, weights, names, *paths]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from yolocourse.labels import FlatLabels
+from yolocourse.labels import FlatLabels, LabelSpace
 from yolocourse.weights.files import read_bytes
 
 
@@ -14,6 +14,14 @@ def read_names(path: str | Path | None, classes: int) -> FlatLabels:
     if path is None:
         return FlatLabels([f"class {i}" for i in range(classes)])
     try:
+        return FlatLabels(read_lines(path, classes))
+    except ValueError as error:
+        raise error if str(error).startswith(str(path)) else ValueError(f"{path}: {error}") from None
+
+
+def read_lines(path: str | Path, classes: int) -> list[str]:
+    """The names themselves, which may repeat, as those of a word tree do; raises as `read_names`."""
+    try:
         text = read_bytes(path, "list of class names (.names)").decode("utf-8")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file, so no list of class names") from None
@@ -22,11 +30,8 @@ def read_names(path: str | Path | None, classes: int) -> FlatLabels:
         raise ValueError(f"{path}: {len(names)} names, but the network has {classes} classes")
     if "" in names:
         raise ValueError(f"{path}:{names.index('') + 1}: an empty line instead of a name")
-    try:
-        return FlatLabels(names)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    return names
 
 
-def write_names(path: str | Path, labels: FlatLabels) -> None:
+def write_names(path: str | Path, labels: LabelSpace) -> None:
     Path(path).write_text("".join(f"{name}\n" for name in labels.names), encoding="utf-8")
