@@ -1,6 +1,7 @@
 """A network made ready for use: batch norm disappears into the convolutions, weights lie as processors like them."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,12 +54,13 @@ class Packed(nn.Module):
     These are the operators that torch.compile puts in on a processor; where they are missing, nothing is packed.
     """
 
-    def __init__(self, block: ConvBlock):
+    def __init__(self, block: ConvBlock, shape: Sequence[int]):
+        """shape: of an input (N, K, H, W) as it will come; at others the order is right too, if not the fastest."""
         super().__init__()
         conv = block[0]
         self.shape = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
         self.slope = block[1].negative_slope
-        self.weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, *self.shape, None)
+        self.weight = torch.ops.mkldnn._reorder_convolution_weight(conv.weight, *self.shape, list(shape))
         self.bias = conv.bias.detach()
 
     @staticmethod
@@ -74,8 +76,16 @@ class Packed(nn.Module):
 
 
 def pack(model: nn.Module) -> None:
-    """Replaces the convolution blocks of a folded network by packed ones."""
+    """Replaces the convolution blocks of a folded network by packed ones, laid out for one picture of 13 x 13 cells."""
+    shapes, hooks = {}, []
+    for block in (module for module in model.modules() if isinstance(module, ConvBlock) and len(module) == 2):
+        hooks.append(block.register_forward_hook(lambda block, inputs, output: shapes.update({block: inputs[0].shape})))
+    first, side = next(model.parameters()), 13 * getattr(model, "stride", 32)
+    with torch.inference_mode():
+        model(torch.zeros(1, 3, side, side, dtype=first.dtype).contiguous(memory_format=torch.channels_last))
+    for hook in hooks:
+        hook.remove()
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
-            if isinstance(child, ConvBlock) and len(child) == 2:
-                setattr(module, name, Packed(child))
+            if child in shapes:
+                setattr(module, name, Packed(child, shapes[child]))
