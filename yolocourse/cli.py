@@ -94,7 +94,9 @@ def add_darknet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--names", help="class names for --cfg, one a line (default: class 0, class 1 ...)")
     parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="float32",
                         help="of the network's numbers (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--compile", action="store_true", help="through torch.compile: slow start, faster after it")
+    parser.add_argument(
+        "--compile", action="store_true", help="through torch.compile; try it on a GPU, on processors it is slower"
+    )
 
 
 def add_convert(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +137,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     option("--batches", type=int, nargs="+", default=(1, 8), metavar="N", help="pictures at once (default: 1 8)")
     option("--precision", choices=("float32", "bfloat16", "float16"), default="float32",
            help="of the network's numbers (default: %(default)s)")  # fmt: skip
-    option("--compile", action="store_true", help="through torch.compile")
+    option("--compile", action="store_true", help="through torch.compile; on processors it is slower")
     option("--against", choices=("opencv",), help="the same network in another program, in the same run")
     option("--rounds", type=int, default=ROUNDS, help="runs of which the median is shown (default: %(default)s)")
     option("--out", metavar="FILE", help="write the rows as CSV as well")
