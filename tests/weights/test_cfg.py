@@ -178,6 +178,10 @@ def test_no_region_and_no_classifier():
         config_of(parse_cfg(text[: text.index("[region]")]))
     with pytest.raises(ValueError, match=r"\[region\] must be the last section"):
         config_of(parse_cfg(text + "\n[convolutional]\nfilters=1\nactivation=linear\n"))
+    with pytest.raises(ValueError, match=r"\[cost\] must be the last section"):
+        config_of(parse_cfg("[net]\n[cost]\ntype=sse\n[convolutional]\nfilters=1\nactivation=linear\n"))
+    with pytest.raises(ValueError, match=r"layer \[dropout\] is none of a YOLOv2 network"):
+        config_of(parse_cfg("[net]\n[dropout]\nprobability=.5\n"))
     with pytest.raises(ValueError, match="a network without layers"):
         config_of(parse_cfg("[net]\nwidth=32\n"))
     with pytest.raises(ValueError, match="found no section at all"):

@@ -28,7 +28,6 @@ OPTIONS = {
     "avgpool": set(),
     "softmax": {"groups"},
     "cost": {"type"},
-    "dropout": {"probability"},
     "region": {
         "anchors", "bias_match", "classes", "coords", "num", "softmax", "jitter", "rescore", "object_scale",
         "noobject_scale", "class_scale", "coord_scale", "mask_scale", "absolute", "thresh", "random", "tree", "map",
@@ -161,14 +160,12 @@ def layers(cfg: Cfg) -> tuple[list[Layer], Section | None]:
         for name, option in section.options.items():
             if name not in OPTIONS[section.kind]:
                 raise cfg.error(option.line, f"[{section.kind}] with {name[:40]} cannot be represented")
+        if section.kind in ("region", "cost") and i + 2 != len(cfg.sections):
+            raise cfg.error(section.line, f"[{section.kind}] must be the last section")
         if section.kind == "region":
-            if i + 2 != len(cfg.sections):
-                raise cfg.error(section.line, "[region] must be the last section")
             return result, section
-        if section.kind not in ("cost", "dropout"):  # of use in training only
+        if section.kind != "cost":  # of use in training only
             result.append(_layer(cfg, section, len(result)))
-        elif section.kind == "dropout":
-            raise cfg.error(section.line, "[dropout] belongs to no YOLOv2 network")
     return result, None
 
 
