@@ -348,6 +348,8 @@ def test_fetch_offline(tmp_path, capsys, monkeypatch):
 
 def test_bench_prints_and_writes_rows(tmp_path, capsys):
     arguments = ["bench", "--cfg", str(MINI), "--sizes", "64", "--batches", "1", "--rounds", "1", "--device", "cpu"]
+    assert main([*arguments, "--precision", "auto"]) == 0
+    assert re.search(r"yolocourse +(float32|bfloat16) +64 +1 \|", capsys.readouterr().out)
     assert main([*arguments, "--out", str(tmp_path / "b.csv")]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"yolocourse +float32 +64 +1 \|", printed) and "wrote" in printed

@@ -17,6 +17,7 @@ from yolocourse.studies.bench import ROUNDS, SIZES
 from yolocourse.weights.fetch import OFFICIAL
 
 ROOT = Path(__file__).resolve().parent.parent
+PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 SHIPPED = ROOT / "data" / "checkpoints" / "toytown-nano.safetensors"
 
 
@@ -92,8 +93,9 @@ def add_darknet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cfg", help="Darknet's description of the network, instead of --model")
     parser.add_argument("--weights", help="Darknet's weights for --cfg")
     parser.add_argument("--names", help="class names for --cfg, one a line (default: class 0, class 1 ...)")
-    parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="float32",
-                        help="of the network's numbers (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32",
+                        help="of the network's numbers; auto: bfloat16 where that is measured to be faster (default: "
+                        "%(default)s)")  # fmt: skip
     parser.add_argument(
         "--compile", action="store_true", help="through torch.compile; try it on a GPU, on processors it is slower"
     )
@@ -135,8 +137,9 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     option("--sizes", type=int, nargs="+", default=SIZES, metavar="PIXELS", help="sides of the input (default: those "
            "of the paper, 288 to 608)")  # fmt: skip
     option("--batches", type=int, nargs="+", default=(1, 8), metavar="N", help="pictures at once (default: 1 8)")
-    option("--precision", choices=("float32", "bfloat16", "float16"), default="float32",
-           help="of the network's numbers (default: %(default)s)")  # fmt: skip
+    option("--precision", choices=PRECISIONS, default="float32",
+           help="of the network's numbers; auto: bfloat16 where that is measured to be faster (default: "
+           "%(default)s)")  # fmt: skip
     option("--compile", action="store_true", help="through torch.compile; on processors it is slower")
     option("--against", choices=("opencv",), help="the same network in another program, in the same run")
     option("--rounds", type=int, default=ROUNDS, help="runs of which the median is shown (default: %(default)s)")

@@ -20,6 +20,7 @@ from yolocourse.datasets.voc import VocDetection
 from yolocourse.detect import Detector, find_device
 from yolocourse.engine.evaluate import Evaluation, evaluate, slices_table
 from yolocourse.engine.log import ConsoleLog, duration
+from yolocourse.engine.precision import fastest_precision
 from yolocourse.engine.train import MODEL, STATE, train
 from yolocourse.labels import LabelSpace
 from yolocourse.models import YOLOv2
@@ -125,7 +126,8 @@ def resolve_recipe(args: argparse.Namespace) -> Recipe:
 
 
 def evaluate_command(args: argparse.Namespace) -> None:
-    detector = open_detector(args, device=find_device(args.device), precision=args.precision, compile=args.compile)
+    device = find_device(args.device)
+    detector = open_detector(args, device=device, precision=chosen_precision(args, device), compile=args.compile)
     labels = detector.labels
     if args.data == "toytown" and args.split is None:
         tests = toytown.test_slices(args.test_scenes, args.data_seed)
@@ -155,9 +157,10 @@ def result_to_dict(result: Evaluation) -> dict:
 
 def detect_command(args: argparse.Namespace) -> int:
     """Goes on past pictures that cannot be read, so that one of them does not cost the others; 2 if there was one."""
+    device = find_device(args.device)
     detector = open_detector(
-        args, device=find_device(args.device), precision=args.precision, compile=args.compile,
-        threshold=args.threshold, nms_threshold=args.nms,
+        args, device=device, precision=chosen_precision(args, device), compile=args.compile, threshold=args.threshold,
+        nms_threshold=args.nms,
     )  # fmt: skip
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -188,6 +191,11 @@ def open_detector(args: argparse.Namespace, **settings) -> Detector:
     if not (args.cfg and args.weights):
         raise ValueError("Darknet's files come together: --cfg FILE --weights FILE, and --names FILE for class names")
     return Detector.from_darknet(args.cfg, args.weights, args.names, **settings)
+
+
+def chosen_precision(args: argparse.Namespace, device: torch.device) -> str:
+    """The precision that the command line names; "auto" is whichever was just measured to be faster."""
+    return str(fastest_precision(device)).removeprefix("torch.") if args.precision == "auto" else args.precision
 
 
 def export_command(args: argparse.Namespace) -> None:
@@ -265,7 +273,8 @@ def bench_command(args: argparse.Namespace) -> None:
     device = find_device(args.device)
     print(f"{device_name(device)}; medians of {args.rounds} runs, milliseconds for a batch\n{table([])}", flush=True)
     rows = bench(
-        model, args.sizes, args.batches, args.precision, device, args.compile, args.against, args.rounds,
+        model, args.sizes, args.batches, chosen_precision(args, device), device, args.compile, args.against,
+        args.rounds,
         on_row=lambda row: print(table([row]).splitlines()[-1], flush=True),
     )  # fmt: skip
     if args.out:
