@@ -152,7 +152,7 @@ class Detector:
         _check_share("threshold", threshold)
         _check_share("nms_threshold", nms_threshold)
         self.model = model if device is None else model.to(device)
-        self.network = freeze(self.model, precision, compile) if frozen else self.model  # what runs
+        self.network = freeze(self.model, precision, compile, preprocess.size) if frozen else self.model  # what runs
         self.labels, self.preprocess = labels, preprocess
         self.threshold, self.nms_threshold, self.batch_size = threshold, nms_threshold, batch_size
         self.decode = self._decode_anchors if decode is None else decode

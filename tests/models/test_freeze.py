@@ -1,5 +1,7 @@
 """A frozen network computes the same as the one that it was made from, and leaves that one alone."""
 
+import shutil
+
 import pytest
 import torch
 from torch import nn
@@ -7,6 +9,7 @@ from torch import nn
 from yolocourse.models import build, tiny, yolov2
 from yolocourse.models.freeze import Packed, folded, freeze
 from yolocourse.models.layers import ConvBlock
+from yolocourse.models.yolov1 import yolov1
 
 ANCHORS = [[1.0, 2.0], [3.0, 1.5]]
 
@@ -79,3 +82,28 @@ def test_packed_where_possible_and_at_every_size(monkeypatch):
 def test_unknown_precision():
     with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, float16; not 'int8'"):
         freeze(MODELS[0], "int8")
+
+
+def test_a_network_of_one_size_only():
+    """YOLO's fully connected layers take 224 x 224 and nothing else; the layout is made for the size given."""
+    model = used(yolov1(3, width=0.05)).eval()
+    x = torch.rand(2, 3, 224, 224)
+    with torch.no_grad():
+        expected = model(x)
+        torch.testing.assert_close(freeze(model, size=(224, 224))(x), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_bfloat16_is_packed_only_where_the_processor_has_it(monkeypatch):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    assert not any(isinstance(module, Packed) for module in freeze(MODELS[0], "bfloat16").modules())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a compiler")
+def test_compiled_computes_the_same():
+    model = used(yolov2(3, ANCHORS, 0.05)).eval()
+    x = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected = model(x)
+        found = freeze(model, compile=True, size=(64, 64))(x)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())

@@ -26,13 +26,16 @@ def folded(model: nn.Module) -> nn.Module:
     return model.requires_grad_(False)
 
 
-def freeze(model: nn.Module, precision: str = "float32", compile: bool = False) -> nn.Module:
+def freeze(
+    model: nn.Module, precision: str = "float32", compile: bool = False, size: tuple[int, int] = (416, 416)
+) -> nn.Module:
     """A `folded` copy that is as fast as this machine makes it.
 
     precision: of weights and activations, "float32", "bfloat16" or "float16". bfloat16 is fast only where the processor
     has it in hardware. compile: through torch.compile instead, which takes many seconds for each new size of picture;
     measured on two processor cores it was slower (YOLOv2 at 416: 105 ms against 62).
-    Raises ValueError for another precision.
+    size: (H, W) of the pictures to come, pixels; others work as well, if not as fast. Raises ValueError for another
+    precision.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}; not {precision!r}")
@@ -43,8 +46,8 @@ def freeze(model: nn.Module, precision: str = "float32", compile: bool = False) 
         model.anchors = anchors  # boxes are decoded in float32
     if compile:
         model.compile(dynamic=False)
-    elif precision != "float16" and Packed.possible(model):
-        pack(model)
+    elif Packed.possible(model):
+        pack(model, size)
     return model
 
 
@@ -66,24 +69,26 @@ class Packed(nn.Module):
 
     @staticmethod
     def possible(model: nn.Module) -> bool:
-        """Whether this torch has the operators, and the network is on a processor."""
-        on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
-        names = ("_reorder_convolution_weight", "_convolution_pointwise")
-        return on_cpu and torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, n) for n in names)
+        """Whether this torch has the operators, and for the network's device and precision."""
+        names = ("_reorder_convolution_weight", "_convolution_pointwise", "_is_mkldnn_bf16_supported")
+        if not torch.backends.mkldnn.is_available() or not all(hasattr(torch.ops.mkldnn, name) for name in names):
+            return False
+        kinds = {torch.float32} | ({torch.bfloat16} if torch.ops.mkldnn._is_mkldnn_bf16_supported() else set())
+        return all(each.device.type == "cpu" and each.dtype in kinds for each in model.parameters())
 
     def forward(self, x: Tensor) -> Tensor:
         leaky = ("leaky_relu", [self.slope], "")
         return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *self.shape, *leaky)
 
 
-def pack(model: nn.Module) -> None:
-    """Replaces the convolution blocks of a folded network by packed ones, laid out for one picture of 13 x 13 cells."""
+def pack(model: nn.Module, size: tuple[int, int]) -> None:
+    """Replaces the convolution blocks of a folded network by packed ones, laid out for one picture of (H, W) pixels."""
     shapes, hooks = {}, []
     for block in (module for module in model.modules() if isinstance(module, ConvBlock) and len(module) == 2):
         hooks.append(block.register_forward_hook(lambda block, inputs, output: shapes.update({block: inputs[0].shape})))
-    first, side = next(model.parameters()), 13 * getattr(model, "stride", 32)
+    example = torch.zeros(1, 3, *size, dtype=next(model.parameters()).dtype)
     with torch.inference_mode():
-        model(torch.zeros(1, 3, side, side, dtype=first.dtype).contiguous(memory_format=torch.channels_last))
+        model(example.contiguous(memory_format=torch.channels_last))
     for hook in hooks:
         hook.remove()
     for module in list(model.modules()):

@@ -1,8 +1,7 @@
 """How fast a detector is on this device: milliseconds for preprocessing, network, and decoding with suppression.
 
 Every figure is the median of several runs; rivals take turns within each round, so that whatever else the machine does
-hits both. A picture of noise at the network's own size is what goes in: preprocessing then has little to resize, and so
-photographs of 640 x 480 pixels are used for it.
+hits both. What goes in are pictures of noise, 640 x 480 pixels as from a small camera, so that preprocessing resizes.
 """
 
 import csv
@@ -18,7 +17,6 @@ import torch
 
 from yolocourse.anchors import PRESETS
 from yolocourse.detect import Detector, select
-from yolocourse.grid import decode
 from yolocourse.labels import FlatLabels
 from yolocourse.models import YOLOv2, yolov2
 from yolocourse.preprocess import Preprocess
@@ -77,17 +75,15 @@ def bench(
         raise ValueError(f"unknown rival {against!r}; known: opencv")
     device = torch.device(device)
     labels = FlatLabels([f"class {i}" for i in range(model.num_outputs)])
-    detector = Detector(
-        model, labels, Preprocess(416), device=device, frozen=True, precision=precision, compile=compile
-    )
     name, rows = device_name(device), []
+    settings = {"device": device, "frozen": True, "precision": precision, "compile": compile}
     rng = np.random.default_rng(0)
     for size in sizes:
-        operations = count_operations(model, size)
+        operations, detector = count_operations(model, size), Detector(model, labels, Preprocess(size), **settings)
         rival = OpenCV(model, size) if against else None
         for batch in batches:
             photographs = [rng.integers(0, 256, PHOTOGRAPH, dtype=np.uint8) for _ in range(batch)]
-            programs = {"yolocourse": Steps(detector, Preprocess(size), photographs)}
+            programs = {"yolocourse": Steps(detector, photographs)}
             if rival:
                 rival.photographs = photographs
                 programs["opencv"] = rival
@@ -103,13 +99,13 @@ def bench(
 class Steps:
     """The three steps of our detector, one after the other, on the same pictures."""
 
-    def __init__(self, detector: Detector, preprocess: Preprocess, photographs: list[np.ndarray]):
-        self.detector, self.preprocess = detector, preprocess
+    def __init__(self, detector: Detector, photographs: list[np.ndarray]):
+        self.detector = detector
         self.pictures = [torch.from_numpy(each).permute(2, 0, 1) for each in photographs]
 
     def prepare(self) -> torch.Tensor:
         first = next(self.detector.network.parameters())
-        images = torch.stack([self.preprocess(picture)[0] for picture in self.pictures])
+        images = torch.stack([self.detector.preprocess(picture)[0] for picture in self.pictures])
         return images.to(first.device, first.dtype, memory_format=torch.channels_last)
 
     def run(self, images: torch.Tensor) -> torch.Tensor:
@@ -117,8 +113,7 @@ class Steps:
 
     def finish(self, raw: torch.Tensor) -> list:
         detector = self.detector
-        decoded = decode(raw, detector.model.anchors.to(raw.device), detector.model.stride)
-        return select(decoded, detector.labels, detector.threshold, detector.nms_threshold)
+        return select(detector.decode(raw), detector.labels, detector.threshold, detector.nms_threshold)
 
 
 class OpenCV:
