@@ -12,7 +12,7 @@ from pathlib import Path
 from yolocourse import commands
 from yolocourse.datasets.annotations import BadBoxWarning
 from yolocourse.engine.loop import NotFiniteError
-from yolocourse.recipes import RECIPES
+from yolocourse.recipes import NETWORKS, RECIPES
 from yolocourse.studies.bench import ROUNDS, SIZES
 from yolocourse.weights.fetch import OFFICIAL
 
@@ -49,7 +49,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option("--recipe", choices=sorted(RECIPES), help="settings to start from (default: the kind of data set's own; "
            "'small' suits a few hundred pictures of yours)")  # fmt: skip
-    option("--network", help="yolov2, tiny or nano (default: the recipe's)")
+    option("--network", help=f"{', '.join(NETWORKS)} (default: the recipe's)")
     option("--out", help="folder of the run: state.pt, model.safetensors, log.csv (default: runs/DATA)")
     option("--resume", action="store_true", help="go on with the run in --out, exactly where it was saved")
     option("--pretrained", metavar="FILE", help="start from another checkpoint's layers, all but the last; or from "
@@ -71,6 +71,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     add_darknet(parser)
+    add_speed(parser)
     add_model(parser)
     parser.add_argument("--json", metavar="FILE", help="write the figures to a file as well")
 
@@ -86,6 +87,7 @@ def add_detect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nms", type=float, default=0.45, help="IoU above which the lower of two boxes of a class "
                         "goes, 0 to 1 (default: %(default)s)")  # fmt: skip
     add_darknet(parser)
+    add_speed(parser)
     add_model(parser)
 
 
@@ -93,6 +95,9 @@ def add_darknet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cfg", help="Darknet's description of the network, instead of --model")
     parser.add_argument("--weights", help="Darknet's weights for --cfg")
     parser.add_argument("--names", help="class names for --cfg, one a line (default: class 0, class 1 ...)")
+
+
+def add_speed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, default="float32",
                         help="of the network's numbers; auto: bfloat16 where that is measured to be faster (default: "
                         "%(default)s)")  # fmt: skip
@@ -125,10 +130,8 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     option("--threshold", type=float, default=0.25, help="of it: lowest score, 0 to 1 (default: %(default)s)")
     option("--nms", type=float, default=0.45, help="of it: IoU above which the lower of two boxes of a class goes "
            "(default: %(default)s)")  # fmt: skip
-    option("--model", default=str(SHIPPED), help="checkpoint, a .safetensors file (default: the Toy Town detector)")
-    option("--cfg", help="Darknet's description of the network, instead of --model")
-    option("--weights", help="Darknet's weights for --cfg")
-    option("--names", help="class names for --cfg, one a line (default: class 0, class 1 ...)")
+    add_darknet(parser)
+    add_checkpoint(parser)
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
@@ -137,10 +140,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     option("--sizes", type=int, nargs="+", default=SIZES, metavar="PIXELS", help="sides of the input (default: those "
            "of the paper, 288 to 608)")  # fmt: skip
     option("--batches", type=int, nargs="+", default=(1, 8), metavar="N", help="pictures at once (default: 1 8)")
-    option("--precision", choices=PRECISIONS, default="float32",
-           help="of the network's numbers; auto: bfloat16 where that is measured to be faster (default: "
-           "%(default)s)")  # fmt: skip
-    option("--compile", action="store_true", help="through torch.compile; on processors it is slower")
+    add_speed(parser)
     option("--against", choices=("opencv",), help="the same network in another program, in the same run")
     option("--rounds", type=int, default=ROUNDS, help="runs of which the median is shown (default: %(default)s)")
     option("--out", metavar="FILE", help="write the rows as CSV as well")
@@ -172,9 +172,13 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
+    add_checkpoint(parser)
+    add_device(parser)
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=str(SHIPPED), help="checkpoint, a .safetensors file (default: the Toy Town "
                         "detector that comes with the course)")  # fmt: skip
-    add_device(parser)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
