@@ -1,6 +1,5 @@
 """Darknet's files <-> checkpoints: the same bytes come back."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,11 @@ from yolocourse.weights.darknet import Header, load_trunk_weights, save_weights
 from yolocourse.wordtree import WordTree
 
 MINI = Path(__file__).resolve().parents[1] / "golden" / "network" / "mini.cfg"
-spec = importlib.util.spec_from_file_location("seeded", Path(__file__).with_name("seeded.py"))
-seeded = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(seeded)
 
 
 @pytest.fixture
-def files(tmp_path):
-    (tmp_path / "a.weights").write_bytes(seeded.seeded_weights(MINI, 3, (0, 1)))
+def files(tmp_path, seeded_weights):
+    (tmp_path / "a.weights").write_bytes(seeded_weights(MINI, 3, (0, 1)))
     (tmp_path / "a.names").write_text("dog\ncat\nbus\n")
     return MINI, tmp_path / "a.weights", tmp_path / "a.names"
 

@@ -1,6 +1,5 @@
 """Darknet's .weights files: golden networks, byte for byte round trips, and an error for each way to be wrong."""
 
-import importlib.util
 import os
 import struct
 import tracemalloc
@@ -24,10 +23,6 @@ SHARED = TESTS.parents[1] / "shared"
 GOLDEN = Path(os.environ.get("YOLOCOURSE_GOLDEN") or TESTS / "golden") / "network"
 ANCHORS = [[1.0, 2.0], [3.0, 1.5]]
 
-spec = importlib.util.spec_from_file_location("seeded", Path(__file__).with_name("seeded.py"))
-seeded = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(seeded)
-
 
 def find_cfg(name):
     for folder in (GOLDEN, TESTS / "golden" / "network", SHARED / "darknet" / "cfg"):
@@ -49,12 +44,12 @@ def cases():
 
 
 @pytest.fixture(params=cases(), scope="module")
-def golden(request, tmp_path_factory):
+def golden(request, tmp_path_factory, seeded_weights):
     """One network of the reference: its numbers, and our network with the same weights."""
     numbers = np.load(request.param)
     cfg = find_cfg(request.param.stem)
     path = tmp_path_factory.mktemp("weights") / "seeded.weights"
-    path.write_bytes(seeded.seeded_weights(cfg, int(numbers["seed"])))
+    path.write_bytes(seeded_weights(cfg, int(numbers["seed"])))
     model = build_from_cfg(read_cfg(cfg)).eval()
     load_weights(path, model)
     return numbers, model
@@ -153,9 +148,9 @@ OFFICIAL = ("darknet19", "darknet19_448", "yolo9000", "yolov2", "yolov2-tiny", "
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OFFICIAL)
-def test_official_networks_come_back_byte_for_byte(name, tmp_path):
+def test_official_networks_come_back_byte_for_byte(name, tmp_path, seeded_weights):
     cfg = find_cfg(name)
-    content = seeded.seeded_weights(cfg, 7)
+    content = seeded_weights(cfg, 7)
     (tmp_path / "a.weights").write_bytes(content)
     model = build_from_cfg(read_cfg(cfg))
     header = load_weights(tmp_path / "a.weights", model)

@@ -124,3 +124,13 @@ def test_sizes_follow_from_the_networks():
     layers = layers_of(networks["darknet19"])
     assert sum(layer.kind == "convolutional" for layer, _ in layers[:23]) == 18
     assert OFFICIAL.keys() == networks.keys()
+
+
+def test_a_full_disk_is_not_called_a_missing_network(server, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_download", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        fetch("some", tmp_path)
+    assert not isinstance(caught.value, ConnectionError)

@@ -19,7 +19,7 @@ from yolocourse.models.layers import ConvBlock, Passthrough, SamePool
 from yolocourse.weights.files import read_bytes
 
 SHORT = {"network": "net", "conv": "convolutional", "max": "maxpool", "avg": "avgpool", "soft": "softmax"}
-# Options that a layer may have, and those of them that must have one value, because nothing here does otherwise.
+# Options that a layer may have; `_layer` says which of their values can be represented.
 OPTIONS = {
     "convolutional": {"batch_normalize", "filters", "size", "stride", "pad", "padding", "activation"},
     "maxpool": {"size", "stride", "padding"},

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from yolocourse.models import Darknet19, YOLOv2
 from yolocourse.weights.cfg import Layer, layers_of
+from yolocourse.weights.files import existing
 
 
 class Difference(NamedTuple):
@@ -30,8 +31,7 @@ def read_activations(path: str | Path) -> tuple[Tensor, dict[int, Tensor]]:
     `head` stands for the last convolution and `output` for a classifier's probabilities: numbers -1 and -2 here.
     Raises FileNotFoundError, or ValueError for a file without these arrays.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file of activations (.npz)")
+    path = existing(path, "file of activations (.npz)")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {

@@ -21,6 +21,7 @@ from yolocourse.models import Darknet19, YOLOv2
 from yolocourse.models.layers import ConvBlock
 from yolocourse.weights.cfg import Layer, layers_of
 from yolocourse.weights.checkpoint import TrunkReport, write_atomically
+from yolocourse.weights.files import existing
 
 
 class Header(NamedTuple):
@@ -172,11 +173,7 @@ def save_weights(
 
 def _open(path: str | Path) -> tuple[Header, np.ndarray]:
     """Header and values of a file, which is mapped, not read: memory is used as the values are."""
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder, expected a .weights file")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such .weights file")
+    path = existing(path, ".weights file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: an empty file")
     data = np.memmap(path, np.uint8, "r")

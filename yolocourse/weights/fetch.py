@@ -65,7 +65,7 @@ def fetch(
     part = path.with_name(path.name + ".part")
     try:
         _download(official.address, part, sizes, on_progress)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, OSError) as error:
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:  # a full disk is none of these
         cause = getattr(error, "reason", error)
         raise ConnectionError(
             f"{official.address} cannot be reached ({cause}). Without a network: get this file elsewhere "
