@@ -421,3 +421,14 @@ def test_loss_costs_little_beside_the_network_however_many_truths():
 
     assert loss_seconds(20) < 0.1 * network
     assert loss_seconds(100) < 1.6 * loss_seconds(1) + 0.02 * network
+
+
+def test_cells_of_another_stride():
+    """The same picture at half the size under cells of 16 pixels: the same numbers."""
+    raw = torch.randn(2, 3 * (5 + 4), 3, 5, generator=torch.Generator().manual_seed(0))
+    boxes = torch.tensor([[[10.0, 20, 70, 90], [64, 0, 160, 96]], [[3, 3, 40, 30], [0, 0, 0, 0]]])
+    labels = torch.tensor([[0, 3], [1, -1]])
+    coarse = DetectionLoss(ANCHORS, labels_of(4))(raw, boxes, labels, LATE)
+    fine = DetectionLoss(ANCHORS, labels_of(4), stride=16)(raw, boxes / 2, labels, LATE)
+    torch.testing.assert_close(torch.stack(fine), torch.stack(coarse))
+    assert not torch.equal(DetectionLoss(ANCHORS, labels_of(4))(raw, boxes / 2, labels, LATE).total, coarse.total)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from yolocourse.labels import FlatLabels
-from yolocourse.recipes import RECIPES, Recipe, coco, small, toytown, voc
+from yolocourse.recipes import NETWORKS, RECIPES, Recipe, coco, small, toytown, voc
 
 
 def test_voc_has_the_values_of_the_reference():
@@ -62,3 +62,12 @@ def test_recipes_cannot_be_changed_in_place():
     with pytest.raises(AttributeError):
         toytown().network = "tiny"
     assert isinstance(toytown(), Recipe)
+
+
+def test_every_network_on_offer_can_be_built():
+    labels = FlatLabels(["dog", "bus"])
+    for name in NETWORKS:
+        with torch.device("meta"):
+            assert toytown().with_values(network=name).build(labels, [[1.0, 1.0]]).num_outputs == 2
+    with pytest.raises(ValueError, match="unknown network 'listed'"):
+        toytown().with_values(network="listed")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from yolocourse.detect import postprocess
 from yolocourse.labels import labels_from_dict
 from yolocourse.wordtree import WordTree, read_tree, write_tree
 
@@ -152,3 +153,13 @@ def test_the_tree_of_yolo9000(tmp_path):
         torch.testing.assert_close(total, probabilities[:, parent] if parent >= 0 else torch.ones(4), rtol=1e-4, atol=0)
     label = tree.predict(scores * 20)[1]
     assert len(label) == 4 and min(len(slow_path(tree, n)) for n in label.tolist()) > 1
+
+
+def test_a_detector_names_each_box_once(tree):
+    """Flat classes would report a terrier as animal, dog and terrier."""
+    raw = torch.full((1, 13, 1, 1), -9.0)
+    raw[0, 4], raw[0, 5:] = 3, 0
+    raw[0, [5, 7, 9, 11]] = 9  # thing, animal, dog, terrier
+    (found,) = postprocess(raw, torch.tensor([[1.0, 1.0]]), tree, threshold=0.2)
+    assert [NAMES[n] for n in found["labels"].tolist()] == ["terrier"]
+    torch.testing.assert_close(found["scores"], torch.tensor([3.0]).sigmoid())

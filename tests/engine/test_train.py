@@ -11,6 +11,7 @@ import torch
 from yolocourse.engine.loop import NotFiniteError
 from yolocourse.engine.train import LOG, MODEL, STATE, train
 from yolocourse.losses import DetectionLoss
+from yolocourse.models import listed
 from yolocourse.preprocess import Preprocess
 from yolocourse.weights.checkpoint import load_checkpoint
 
@@ -200,3 +201,18 @@ def test_resume_with_other_settings_keeps_the_run_as_it_is(tmp_path, make_model,
     with pytest.raises(ValueError, match="images was 8, now 16"):
         run(make_model, scenes, make_settings(images=16), out=tmp_path, resume=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_loss_knows_the_cells_of_the_network(monkeypatch, scenes, make_settings):
+    """A network with cells of 16 pixels is trained with cells of 16 pixels."""
+    seen = []
+
+    class Watched(DetectionLoss):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            seen.append(self.stride)
+
+    monkeypatch.setattr("yolocourse.engine.train.DetectionLoss", Watched)
+    model = listed(len(scenes.labels), [[1.0, 1.0]], [(8, 3), "pool", (8, 3), "pool", (8, 3), "pool", (8, 3), "pool"])
+    train(model, scenes, scenes.labels, make_settings(images=4))
+    assert seen == [16]
