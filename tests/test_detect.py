@@ -8,11 +8,12 @@ import torch
 from PIL import Image
 from torch import nn
 
+from yolocourse import grid
 from yolocourse.boxes import iou
 from yolocourse.detect import Detections, Detector, postprocess, read_picture, select
 from yolocourse.grid import Decoded
 from yolocourse.labels import FlatLabels
-from yolocourse.models import build
+from yolocourse.models import build, yolov2
 from yolocourse.preprocess import Preprocess
 from yolocourse.weights.cfg import write_cfg
 from yolocourse.weights.checkpoint import save_checkpoint
@@ -410,3 +411,18 @@ def test_a_classifiers_files_are_no_detector(tmp_path):
     save_weights(tmp_path / "a.weights", model)
     with pytest.raises(ValueError, match="a.cfg: a classifier, which finds no boxes"):
         Detector.from_darknet(tmp_path / "a.cfg", tmp_path / "a.weights")
+
+
+def test_detector_decodes_by_the_location_of_its_network():
+    torch.manual_seed(0)
+    model = yolov2(2, [[2.0, 1.0]], width=0.05, location="offset").eval()
+    with torch.no_grad():
+        model.head.bias[0], model.head.bias[4] = 0.5, 9.0  # half an anchor to the right, and surely a thing
+    labels = FlatLabels(["a", "b"])
+    found = Detector(model, labels, Preprocess(64), threshold=0.0, nms_threshold=1.0)(torch.zeros(3, 64, 64).byte())
+    usual = Detector(model, labels, Preprocess(64), threshold=0.0, nms_threshold=1.0)
+    with torch.no_grad():
+        raw = model(torch.zeros(1, 3, 64, 64))
+    expected = grid.decode(raw, model.anchors, 32, "offset").boxes
+    torch.testing.assert_close(usual.decode(raw).boxes, expected)
+    assert (expected - grid.decode(raw, model.anchors).boxes).abs().max() > 10 and len(found)

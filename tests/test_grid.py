@@ -180,3 +180,31 @@ def test_assign_without_truths():
     found = assign(torch.zeros(2, 0, 4), torch.zeros(2, 0, dtype=torch.bool), ANCHORS, 3, 5)
     assert found.index.shape == (0,)
     assert not found.taken.any() and found.taken.shape == (2, 2, 3, 5)
+
+
+def test_location_of_region_proposals_by_hand():
+    """Anchor 3 x 1.5 cells in row 1, column 2; tx = 0.5 moves it by half its width, ty = -1 by its whole height."""
+    raw = torch.zeros(1, 2 * 6, 2, 3)
+    raw[0, 6:8, 1, 2] = torch.tensor([0.5, -1.0])
+    boxes = decode(raw, ANCHORS, location="offset").boxes
+    # Centre (2.5 + 1.5, 1.5 - 1.5) = (4, 0) cells, outside a grid that is 3 wide: (128, 0) pixels; 96 by 48 pixels.
+    torch.testing.assert_close(boxes[0, 11], torch.tensor([80.0, -24.0, 176.0, 24.0]))
+    torch.testing.assert_close(boxes[0, :11], decode(torch.zeros(1, 12, 2, 3), ANCHORS).boxes[0, :11])
+
+    xy, wh = encode(torch.tensor([[4.0, 0.0, 3.0, 1.5]]), torch.tensor([1]), torch.tensor([2]), ANCHORS[1:], "offset")
+    torch.testing.assert_close(xy, torch.tensor([[0.5, -1.0]]))
+    torch.testing.assert_close(wh, torch.zeros(1, 2))
+
+
+def test_sigmoid_stays_in_its_cell_and_offset_does_not():
+    raw = 8 * torch.randn(4, 12, 5, 5, generator=torch.Generator().manual_seed(3))
+    for location, inside in (("sigmoid", True), ("offset", False)):
+        centres = xyxy_to_cxcywh(decode(raw, ANCHORS, 1, location).boxes)[..., :2].view(4, 2, 5, 5, 2)
+        corner = torch.stack(torch.meshgrid(torch.arange(5), torch.arange(5), indexing="xy"), dim=-1)
+        within = (centres - corner + 1e-4 >= 0) & (centres - corner <= 1 + 1e-4)
+        assert within.all().item() is inside
+
+
+def test_unknown_location_is_refused():
+    with pytest.raises(ValueError, match="location must be one of sigmoid, offset; not 'middle'"):
+        decode(torch.zeros(1, 12, 2, 2), ANCHORS, location="middle")

@@ -432,3 +432,31 @@ def test_cells_of_another_stride():
     fine = DetectionLoss(ANCHORS, labels_of(4), stride=16)(raw, boxes / 2, labels, LATE)
     torch.testing.assert_close(torch.stack(fine), torch.stack(coarse))
     assert not torch.equal(DetectionLoss(ANCHORS, labels_of(4))(raw, boxes / 2, labels, LATE).total, coarse.total)
+
+
+def test_location_of_region_proposals_by_hand():
+    """One thing in one cell: the terms of the centre compare tx, ty with (x - xa) / wa, and nothing else changes."""
+    anchors = torch.tensor([[2.0, 1.0]])
+    raw = torch.zeros(1, 6, 1, 1)
+    raw[0, :2, 0, 0] = torch.tensor([0.3, -0.2])
+    boxes, labels = torch.tensor([[[8.0, 0.0, 40.0, 32.0]]]), torch.tensor([[0]])  # centre (0.75, 0.5) of the one cell
+    settings = DetectionLossSettings(small_box_weight=False, warmup_images=0)
+    terms = DetectionLoss(anchors, labels_of(1), settings, location="offset")(raw, boxes, labels)
+    # Targets: (0.75 - 0.5) / 2 = 0.125 and 0.
+    assert terms.xy.item() == pytest.approx(((0.3 - 0.125) ** 2 + 0.2**2) / 2)
+    # The box that is predicted: centre (0.5 + 0.3 * 2, 0.5 - 0.2), 2 x 1 cells; the truth 1 x 1 around (0.75, 0.5).
+    # They share 1 wide (0.25 to 1.25 lies within 0.1 to 2.1) and 0.8 high: 0.8 / (2 + 1 - 0.8).
+    assert terms.average_iou.item() == pytest.approx(0.8 / 2.2, abs=1e-5)
+    usual = DetectionLoss(anchors, labels_of(1), settings)(raw, boxes, labels)
+    assert usual.wh == terms.wh and usual.classes == terms.classes and usual.xy != terms.xy
+
+
+def test_warm_up_of_region_proposals_pulls_to_the_anchor():
+    raw = torch.zeros(1, 12, 2, 2)
+    criterion = DetectionLoss(ANCHORS[:2], labels_of(1), location="offset")
+    empty = torch.zeros(1, 0, 4), torch.zeros(1, 0, dtype=torch.long)
+    assert criterion(raw, *empty, seen=0).warmup.item() == 0
+    raw[0, 0, 1, 1] = 3.0
+    assert criterion(raw, *empty, seen=0).warmup.item() == pytest.approx(0.01 * 9 / 2)
+    with pytest.raises(ValueError, match="location must be one of"):
+        DetectionLoss(ANCHORS, labels_of(1), location="corner")

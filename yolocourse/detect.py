@@ -62,14 +62,21 @@ class Detections:
 
 
 def postprocess(
-    raw: Tensor, anchors: Tensor, labels: LabelSpace, *settings, stride: int = STRIDE, **more_settings
+    raw: Tensor,
+    anchors: Tensor,
+    labels: LabelSpace,
+    *settings,
+    stride: int = STRIDE,
+    location: str = "sigmoid",
+    **more_settings,
 ) -> list[dict[str, Tensor]]:
     """Raw head output of YOLOv2 (N, A*(5+C), H, W) -> one dict for each picture: `grid.decode`, then `select`.
 
-    `anchors` (A, 2) in cells of `stride` pixels; the settings, and what comes back, are those of `select`.
+    `anchors` (A, 2) in cells of `stride` pixels; location: see `grid.decode`; the settings, and what comes back, are
+    those of `select`.
     Raises ValueError when the head's channels do not fit the anchors and labels.
     """
-    return select(decode(raw, anchors, stride), labels, *settings, **more_settings)
+    return select(decode(raw, anchors, stride, location), labels, *settings, **more_settings)
 
 
 def select(
@@ -123,8 +130,8 @@ def _suppress(
 class Detector:
     """Finds things in pictures of any size: detector("street.jpg"), detector(picture), detector([one, two]).
 
-    model: raw head output from images, with `num_outputs`, `anchors` (A, 2) in cells and `stride` (32 where it has
-        none), as `yolocourse.models` builds it.
+    model: raw head output from images, with `num_outputs`, `anchors` (A, 2) in cells, `stride` (32 where it has none)
+        and `location` ("sigmoid" where it has none), as `yolocourse.models` builds it.
     threshold: lowest score reported, 0 to 1. nms_threshold: IoU above which the lower of two boxes of a class goes.
     device: where the network runs; None leaves it where it is.
     batch_size: pictures that go through the network at once.
@@ -237,7 +244,8 @@ class Detector:
         return select(self.decode(raw), self.labels, threshold, self.nms_threshold)
 
     def _decode_anchors(self, raw: Tensor) -> Decoded:
-        return decode(raw, self.model.anchors.to(raw.device), getattr(self.model, "stride", STRIDE))
+        stride, location = getattr(self.model, "stride", STRIDE), getattr(self.model, "location", "sigmoid")
+        return decode(raw, self.model.anchors.to(raw.device), stride, location)
 
     def _finish(self, result: dict[str, Tensor], placement: Placement, picture: Picture) -> Detections:
         """Boxes back onto the picture; what lies wholly in a letterbox's bars goes."""

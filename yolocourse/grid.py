@@ -7,8 +7,13 @@ With (cx, cy) the cell's column and row and (pw, ph) the anchor, all in cells (Y
 
     bx = sigmoid(tx) + cx      bw = pw * exp(tw)      objectness = sigmoid(to)
     by = sigmoid(ty) + cy      bh = ph * exp(th)
+
+Before that the paper's authors tried the location formula of region proposal networks; it is here as location "offset":
+
+    bx = tx * pw + cx + 1/2    by = ty * ph + cy + 1/2
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -20,10 +25,37 @@ from yolocourse.boxes import cxcywh_to_xyxy, shape_iou, xyxy_to_cxcywh
 LARGEST_LOG_SIZE = 15.0  # exp(15) cells is far outside any picture, and its square is still finite in float32
 
 
+class Location(NamedTuple):
+    """How the outputs tx, ty become a centre. All functions work on (..., 2); anchors are sizes in cells."""
+
+    value: Callable[[Tensor], Tensor]  # tx, ty -> what the loss compares with its target
+    centre: Callable[[Tensor, Tensor], Tensor]  # value, anchor -> centre in cells from the corner of the cell
+    target: Callable[[Tensor, Tensor], Tensor]  # the inverse: centre in cells from the corner, anchor -> value
+    middle: float  # the value of a box in the middle of its cell
+
+
+# "sigmoid": YOLOv2's; no output leaves the cell. "offset": Faster R-CNN's (section 3.1.2), tx = (x - xa) / wa with the
+# anchor's centre xa in the middle of the cell, so a box may land anywhere. YOLO9000, section 2, prints the inverse as
+# x = (tx * wa) - xa; the minus is a misprint.
+LOCATIONS = {
+    "sigmoid": Location(torch.sigmoid, lambda value, anchor: value, lambda centre, anchor: centre, 0.5),
+    "offset": Location(
+        lambda t: t, lambda value, anchor: 0.5 + value * anchor, lambda centre, anchor: (centre - 0.5) / anchor, 0.0
+    ),
+}
+
+
+def find_location(name: str) -> Location:
+    """The location formula of that name. Raises ValueError for an unknown one."""
+    if name not in LOCATIONS:
+        raise ValueError(f"location must be one of {', '.join(LOCATIONS)}; not {name!r}")
+    return LOCATIONS[name]
+
+
 class Predictions(NamedTuple):
     """A head's output, taken apart; sigmoid applied where the network's output goes through one."""
 
-    xy: Tensor  # (N, A, H, W, 2) centre within the cell, 0 to 1
+    xy: Tensor  # (N, A, H, W, 2) centre within the cell, 0 to 1; with location "offset" tx, ty as they are
     wh: Tensor  # (N, A, H, W, 2) log of size over anchor, not activated
     objectness: Tensor  # (N, A, H, W) 0 to 1
     scores: Tensor  # (N, A, H, W, C) class scores, not activated
@@ -46,35 +78,37 @@ class Assignment(NamedTuple):
     taken: Tensor  # (N, A, H, W) bool: some truth is answered for here
 
 
-def split(raw: Tensor, num_anchors: int) -> Predictions:
-    """Takes a raw head output (N, A*(5+C), H, W) apart, in float32.
+def split(raw: Tensor, num_anchors: int, location: str = "sigmoid") -> Predictions:
+    """Takes a raw head output (N, A*(5+C), H, W) apart, in float32. location: a name in LOCATIONS.
 
-    Raises ValueError when the channels cannot be shared out among `num_anchors` anchors.
+    Raises ValueError when the channels cannot be shared out among `num_anchors` anchors, or for an unknown location.
     """
     n, channels, h, w = raw.shape
     if channels % num_anchors or channels // num_anchors < 6:
         raise ValueError(f"{channels} channels cannot be {num_anchors} anchors of 5 + C values each, with C at least 1")
     x = raw.float().view(n, num_anchors, -1, h, w).permute(0, 1, 3, 4, 2)  # (N, A, H, W, 5+C)
-    return Predictions(x[..., 0:2].sigmoid(), x[..., 2:4], x[..., 4].sigmoid(), x[..., 5:])
+    return Predictions(find_location(location).value(x[..., 0:2]), x[..., 2:4], x[..., 4].sigmoid(), x[..., 5:])
 
 
-def decode_cells(predictions: Predictions, anchors: Tensor) -> Tensor:
+def decode_cells(predictions: Predictions, anchors: Tensor, location: str = "sigmoid") -> Tensor:
     """Boxes (N, A, H, W, 4) as cx, cy, w, h in grid cells. `anchors` is (A, 2) in cells."""
     h, w = predictions.objectness.shape[-2:]
     rows = torch.arange(h, device=anchors.device, dtype=torch.float32)
     columns = torch.arange(w, device=anchors.device, dtype=torch.float32)
     corner = torch.stack([columns.expand(h, w), rows[:, None].expand(h, w)], dim=-1)  # (H, W, 2)
-    size = anchors[:, None, None, :] * predictions.wh.clamp(max=LARGEST_LOG_SIZE).exp()  # (N, A, H, W, 2)
-    return torch.cat([predictions.xy + corner, size], dim=-1)  # (N, A, H, W, 4)
+    priors = anchors[:, None, None, :]  # (A, 1, 1, 2)
+    size = priors * predictions.wh.clamp(max=LARGEST_LOG_SIZE).exp()  # (N, A, H, W, 2)
+    centre = find_location(location).centre(predictions.xy, priors) + corner  # (N, A, H, W, 2)
+    return torch.cat([centre, size], dim=-1)  # (N, A, H, W, 4)
 
 
-def decode(raw: Tensor, anchors: Tensor, stride: int = STRIDE) -> Decoded:
+def decode(raw: Tensor, anchors: Tensor, stride: int = STRIDE, location: str = "sigmoid") -> Decoded:
     """Raw head output (N, A*(5+C), H, W) and anchors (A, 2) in cells -> boxes in pixels of the network's input.
 
-    stride: pixels to a cell; 32 in every network of the paper.
+    stride: pixels to a cell; 32 in every network of the paper. location: "sigmoid", or "offset" (see the top).
     """
-    predictions = split(raw, len(anchors))
-    boxes = cxcywh_to_xyxy(decode_cells(predictions, anchors.float()) * stride)  # (N, A, H, W, 4)
+    predictions = split(raw, len(anchors), location)
+    boxes = cxcywh_to_xyxy(decode_cells(predictions, anchors.float(), location) * stride)  # (N, A, H, W, 4)
     return Decoded(boxes.flatten(1, 3), predictions.objectness.flatten(1, 3), predictions.scores.flatten(1, 3))
 
 
@@ -86,14 +120,18 @@ def cell_of(truth: Tensor, h: int, w: int) -> tuple[Tensor, Tensor]:
     return truth[..., 1].long().clamp(0, h - 1), truth[..., 0].long().clamp(0, w - 1)
 
 
-def encode(truth: Tensor, row: Tensor, column: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
+def encode(
+    truth: Tensor, row: Tensor, column: Tensor, anchors: Tensor, location: str = "sigmoid"
+) -> tuple[Tensor, Tensor]:
     """What the network should have put out for a truth: the inverse of `decode_cells`.
 
     truth (M, 4) cxcywh in cells, row and column (M,) of its cell, anchors (M, 2) in cells, one for each truth
-    -> sigmoid(txy) (M, 2) and twh (M, 2). Sizes under a thousandth of a cell count as a thousandth.
+    -> sigmoid(txy) (M, 2), or txy where location is "offset", and twh (M, 2). Sizes under a thousandth of a cell count
+    as a thousandth.
     """
     corner = torch.stack([column, row], dim=-1).to(truth.dtype)
-    return truth[:, :2] - corner, (truth[:, 2:].clamp(min=1e-3) / anchors).log()
+    xy = find_location(location).target(truth[:, :2] - corner, anchors)
+    return xy, (truth[:, 2:].clamp(min=1e-3) / anchors).log()
 
 
 def to_cells(boxes: Tensor, stride: int = STRIDE) -> Tensor:

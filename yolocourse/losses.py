@@ -8,6 +8,8 @@ Neither paper writes this loss down; the source is Darknet's region layer. Per p
     + class     * cross-entropy                                                                 responsible anchors
     + warm-up   * 1/2 (|sigmoid(txy) - 1/2|^2 + |twh|^2)          all others, during the first `warmup_images` pictures
 
+With location "offset" (see grid.py) txy itself takes the place of sigmoid(txy), and 0 that of 1/2: Faster R-CNN's way.
+
 Shape letters: N batch, A anchors, C class scores, H W grid rows and columns, B truths of a picture (padded), M = N * B.
 """
 
@@ -19,7 +21,7 @@ from torch import Tensor
 
 from yolocourse.anchors import STRIDE
 from yolocourse.boxes import cxcywh_to_xyxy, pairwise_iou
-from yolocourse.grid import Predictions, assign, cell_of, decode_cells, encode, split, to_cells
+from yolocourse.grid import Predictions, assign, cell_of, decode_cells, encode, find_location, split, to_cells
 from yolocourse.labels import LabelSpace
 
 
@@ -61,13 +63,22 @@ class LossTerms(NamedTuple):
 
 
 class DetectionLoss:
-    """loss(raw, boxes, labels, seen) -> LossTerms; `anchors` (A, 2) in grid cells of `stride` pixels."""
+    """loss(raw, boxes, labels, seen) -> LossTerms; `anchors` (A, 2) in grid cells of `stride` pixels.
+
+    location: the formula of the centre, a name in `grid.LOCATIONS`; ValueError for another one.
+    """
 
     def __init__(
-        self, anchors: Tensor, labels: LabelSpace, settings: DetectionLossSettings | None = None, stride: int = STRIDE
+        self,
+        anchors: Tensor,
+        labels: LabelSpace,
+        settings: DetectionLossSettings | None = None,
+        stride: int = STRIDE,
+        location: str = "sigmoid",
     ):
         self.anchors = torch.as_tensor(anchors, dtype=torch.float32)
-        self.labels, self.stride = labels, stride
+        self.labels, self.stride, self.location = labels, stride, location
+        self.middle = find_location(location).middle
         self.settings = settings or DetectionLossSettings()
 
     def __call__(self, raw: Tensor, boxes: Tensor, labels: Tensor, seen: int = 0) -> LossTerms:
@@ -84,7 +95,7 @@ class DetectionLoss:
         if raw.shape[1] != anchors * (5 + scores):
             needed = f"{anchors} anchors and {scores} class scores need {anchors * (5 + scores)}"
             raise ValueError(f"the head has {raw.shape[1]} channels; {needed}")
-        return self.terms(split(raw, len(self.anchors)), boxes, labels, seen)
+        return self.terms(split(raw, len(self.anchors), self.location), boxes, labels, seen)
 
     def terms(self, predictions: Predictions, boxes: Tensor, labels: Tensor, seen: int) -> LossTerms:
         """The same from a head output taken apart by `grid.split`; the gradient here is Darknet's delta, negated."""
@@ -93,7 +104,7 @@ class DetectionLoss:
         n, a, h, w = predictions.objectness.shape
         truth, valid = to_cells(boxes, self.stride), labels >= 0  # (N, B, 4), (N, B)
         with torch.no_grad():
-            predicted = decode_cells(predictions, anchors)  # (N, A, H, W, 4)
+            predicted = decode_cells(predictions, anchors, self.location)  # (N, A, H, W, 4)
             found = assign(truth, valid, anchors if s.match == "prior" else predicted[..., 2:], h, w)
             ignored = self._overlaps_a_truth(predicted, truth, valid)  # (N, A, H, W)
         truth, labels = truth.flatten(0, 1), labels.flatten().clamp(min=0)  # (M, 4), (M,)
@@ -103,7 +114,7 @@ class DetectionLoss:
         objectness = predictions.objectness.flatten().index_select(0, found.index)  # (M,)
         with torch.no_grad():
             overlap = pairwise_iou(cxcywh_to_xyxy(predicted.flatten(0, 3)[found.index]), cxcywh_to_xyxy(truth))  # (M,)
-            xy_target, wh_target = encode(truth, *cell_of(truth, h, w), anchors[found.anchor])
+            xy_target, wh_target = encode(truth, *cell_of(truth, h, w), anchors[found.anchor], self.location)
             weight = s.coord_scale * counts
             if s.small_box_weight:
                 weight = weight * (2 - truth[:, 2] * truth[:, 3] / (w * h))
@@ -141,5 +152,5 @@ class DetectionLoss:
         return (excess.amax(dim=1) > 0).view(predicted.shape[:-1])
 
     def _warmup(self, predictions: Predictions, taken: Tensor) -> Tensor:
-        pull = (predictions.xy - 0.5).square().sum(-1) + predictions.wh.square().sum(-1)  # (N, A, H, W)
+        pull = (predictions.xy - self.middle).square().sum(-1) + predictions.wh.square().sum(-1)  # (N, A, H, W)
         return self.settings.warmup_scale * (pull * ~taken).sum() / 2

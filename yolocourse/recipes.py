@@ -29,6 +29,8 @@ class Recipe:
     network: str = "nano"  # one of NETWORKS
     width: float | None = None  # multiplier of all channels; None: the network's own
     passthrough: str | None = "darknet"  # "darknet" or "clean" order, None: a network without one
+    trunk: str = "darknet19"  # or YOLO's own, "yolov1"
+    location: str = "sigmoid"  # or "offset", the formula of region proposal networks; see grid.LOCATIONS
     anchors: tuple[tuple[float, float], ...] | int = 5
 
     def __post_init__(self):
@@ -51,7 +53,7 @@ class Recipe:
         if self.width is not None:
             options["width"] = self.width
         if self.network in ("yolov2", "nano"):
-            options["passthrough"] = self.passthrough
+            options |= {"passthrough": self.passthrough, "trunk": self.trunk, "location": self.location}
         return build(self.network, **options)
 
     def with_values(self, **values) -> "Recipe":

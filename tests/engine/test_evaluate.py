@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from yolocourse.detect import Detections, Detector
-from yolocourse.engine.evaluate import LOWEST_SCORE, evaluate, slices_table
+from yolocourse.engine.evaluate import LOWEST_SCORE, classify, evaluate, slices_table
 from yolocourse.labels import FlatLabels
 from yolocourse.preprocess import Preprocess
 
@@ -126,3 +126,49 @@ def test_empty_data_set_is_refused(make_scenes):
 def test_real_detector_runs(scenes, make_model):
     result = evaluate(Detector(make_model(), scenes.labels, Preprocess(64)), scenes)
     assert 0 <= result.ap50 <= 1 and np.isfinite(result.images_per_second)
+
+
+class Colours(torch.utils.data.Dataset):
+    """Pictures of one colour; class 0 is red, 1 green, 2 blue."""
+
+    labels = FlatLabels(["red", "green", "blue"])
+
+    def __init__(self, names):
+        self.names = names
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, i):
+        image = torch.zeros(3, 40, 48, dtype=torch.uint8)
+        image[self.names[i]] = 255
+        return image, {"label": torch.tensor(self.names[i])}
+
+
+class Brightest(torch.nn.Module):
+    """Scores are the mean of each channel, in an order that may be wrong; one class more without any evidence."""
+
+    def __init__(self, order=(0, 1, 2)):
+        super().__init__()
+        self.order, self.sizes, self.anything = list(order), [], torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, images):
+        assert not self.training
+        self.sizes.append(tuple(images.shape))
+        return images.mean(dim=(2, 3))[:, self.order] + torch.tensor([0.1, 0.2, 0.3])
+
+
+def test_classify_by_hand():
+    right, model = Colours([0, 1, 2, 2]), Brightest().train()
+    result = classify(model, right, Preprocess(64), batch_size=3)
+    assert (result.top1, result.top5, result.images) == (1.0, 1.0, 4)
+    assert model.sizes == [(3, 3, 64, 64), (1, 3, 64, 64)] and model.training
+    assert classify(Brightest((1, 0, 2)), right, Preprocess(64)).top1 == 0.5  # red and green swapped
+    assert "top-1 0.500" in str(classify(Brightest((1, 0, 2)), right, Preprocess(64)))
+
+
+def test_classify_refuses_what_has_no_class(scenes):
+    with pytest.raises(ValueError, match="number 0 on has no class"):
+        classify(Brightest(), scenes, Preprocess(64))
+    with pytest.raises(ValueError, match="no pictures"):
+        classify(Brightest(), Colours([]), Preprocess(64))

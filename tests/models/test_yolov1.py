@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from yolocourse.grid_yolov1 import decode
-from yolocourse.models.yolov1 import yolov1
+from yolocourse.models.yolov1 import YOLOv1Trunk, yolov1, yolov1_classifier
+from yolocourse.models.yolov2 import yolov2
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,44 @@ def test_dropout_in_training_only():
 def test_no_class_is_an_error():
     with pytest.raises(ValueError, match="at least one class, not 0"):
         yolov1(0, width=0.125)
+
+
+def test_trunk_as_in_figure_3():
+    """Channels and kernels of the twenty pretrained convolutions, row by row, and how far they shrink a picture."""
+    with torch.device("meta"):
+        trunk = YOLOv1Trunk()
+        fine, coarse = trunk(torch.zeros(1, 3, 448, 448))
+    convs = [module for module in trunk.modules() if isinstance(module, nn.Conv2d)]
+    channels = "64 192 128 256 256 512 256 512 256 512 256 512 256 512 512 1024 512 1024 512 1024"
+    kernels = "7 3 1 3 1 3 1 3 1 3 1 3 1 3 1 3 1 3 1 3"
+    assert " ".join(str(conv.out_channels) for conv in convs) == channels
+    assert " ".join(str(conv.kernel_size[0]) for conv in convs) == kernels
+    assert fine.shape == (1, 1024, 28, 28) and coarse.shape == (1, 1024, 14, 14)
+    assert (trunk.fine_channels, trunk.coarse_channels) == (1024, 1024)
+
+
+def test_8_52_billion_operations():
+    """YOLO9000, section 3: "the custom network ... only uses 8.52 billion operations for a forward pass"."""
+    with torch.device("meta"):
+        model = yolov1_classifier(1000)
+    total = []
+
+    def count(conv, inputs, output):
+        total.append(2 * conv.in_channels * conv.kernel_size[0] ** 2 * output.numel())
+
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    assert model(torch.zeros(1, 3, 224, 224, device="meta")).shape == (1, 1000)
+    assert sum(total) / 1e9 == pytest.approx(8.52, abs=0.01)
+
+
+def test_networks_on_the_trunk_of_yolo():
+    labels, anchors = 3, [[1.0, 2.0], [3.0, 1.0]]
+    first, second = yolov1(labels, 0.05, trunk="yolov1"), yolov2(labels, anchors, 0.05, trunk="yolov1")
+    assert first(torch.zeros(2, 3, 224, 224)).shape == (2, 7, 7, 13)
+    assert second.stride == 32 and second(torch.zeros(2, 3, 64, 96)).shape == (2, 16, 2, 3)
+    assert second.trunk.state_dict().keys() == first.trunk.state_dict().keys()
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in yolov1_classifier(3, 0.05, False).modules())
+    with pytest.raises(ValueError, match="unknown trunk 'vgg'; known: darknet19, yolov1"):
+        yolov1(labels, trunk="vgg")

@@ -7,7 +7,7 @@ import torch
 
 from yolocourse.datasets import toytown
 from yolocourse.detect import Detector
-from yolocourse.engine.evaluate import evaluate
+from yolocourse.engine.evaluate import classify, evaluate
 from yolocourse.recipes import toytown as recipe
 from yolocourse.studies import shipped
 from yolocourse.weights.checkpoint import load_checkpoint, load_trunk
@@ -17,7 +17,7 @@ def test_trunk_names_single_things():
     checkpoint = load_checkpoint(shipped.TRUNK)
     things = toytown.things(81, size=shipped.TRUNK_SETTINGS.size, split="test")
     assert checkpoint.labels == things.labels
-    accuracy = shipped.top1(checkpoint.model, things, shipped.TRUNK_SETTINGS)
+    accuracy = classify(checkpoint.model, things, checkpoint.preprocess).top1
     assert accuracy > 0.9 and abs(accuracy - checkpoint.metadata["top1"]) < 0.1
 
 

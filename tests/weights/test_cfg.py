@@ -229,3 +229,9 @@ def test_mangled_files_raise_only_value_errors(edits):
         return
     with torch.device("meta"):
         assert build(**config).num_outputs == config["num_outputs"]
+
+
+@pytest.mark.parametrize(("options", "reason"), [({"location": "offset"}, "location"), ({"trunk": "yolov1"}, "stride")])
+def test_networks_that_darknet_does_not_have_are_not_written(options, reason):
+    with pytest.raises(ValueError, match=reason):
+        write_cfg(build("yolov2", num_outputs=2, anchors=[[1.0, 1.0]], width=0.05, **options), (64, 64))

@@ -284,3 +284,15 @@ def test_trunk_of_another_width_is_refused(saved):
     with pytest.raises(ValueError, match=r"trunk\..* here, .* in the file; a trunk of another kind or width"):
         load_trunk(path, model)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_trunk_and_location_come_back(tmp_path):
+    model = build("yolov2", num_outputs=3, anchors=[[1.0, 2.0]], width=0.05, trunk="yolov1", location="offset")
+    labels, preprocess = FlatLabels(["a", "b", "c"]), Preprocess(64)
+    save_checkpoint(tmp_path / "a.safetensors", model, labels=labels, preprocess=preprocess)
+    loaded = load_checkpoint(tmp_path / "a.safetensors").model
+    assert loaded.location == "offset" and type(loaded.trunk) is type(model.trunk)
+    classifier = build("yolov1_classifier", num_outputs=3, width=0.05, batch_norm=False)
+    save_checkpoint(tmp_path / "b.safetensors", classifier, labels=labels, preprocess=preprocess)
+    images = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(load_checkpoint(tmp_path / "b.safetensors").model(images), classifier.eval()(images))

@@ -30,6 +30,7 @@ def noisy(model):
 
 NETWORKS = {
     "yolov2": lambda: yolov2(3, ANCHORS, 0.05),
+    "location of region proposals": lambda: yolov2(3, ANCHORS, 0.05, location="offset"),
     "tiny": lambda: tiny(3, ANCHORS, 0.0625),
     "stride 16": lambda: listed(3, ANCHORS, [(8, 3), "pool"] * 3 + [(8, 3), "pool", (8, 1)], 7, [(8, 1)], [(8, 3)]),
 }
@@ -51,7 +52,7 @@ def test_same_boxes_and_scores(exported, shape):
     images = torch.rand(n, 3, h, w, generator=torch.Generator().manual_seed(1))
     boxes, scores, _ = session.run(None, {"images": images.numpy()})
     with torch.no_grad():
-        decoded = decode(model(images), model.anchors, model.stride)
+        decoded = decode(model(images), model.anchors, model.stride, model.location)
     expected = decoded.objectness[..., None] * decoded.scores.softmax(-1)
     assert boxes.shape == (n, 2 * (h // model.stride) * (w // model.stride), 4)
     np.testing.assert_allclose(scores, expected, atol=1e-4)
@@ -63,7 +64,7 @@ def test_same_detections_after_suppression(exported):
     images = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(2))
     boxes, scores, selected = session.run(None, {"images": images.numpy()})
     with torch.no_grad():
-        ours = select(decode(model(images), model.anchors, model.stride), LABELS, threshold=0.1)
+        ours = select(decode(model(images), model.anchors, model.stride, model.location), LABELS, threshold=0.1)
     assert len(selected) == sum(len(found["scores"]) for found in ours) > 5
     for number, found in enumerate(ours):
         rows = selected[selected[:, 0] == number]

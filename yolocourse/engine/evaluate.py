@@ -1,14 +1,17 @@
-"""How good a detector is on a data set: both kinds of AP, recall, and speed."""
+"""How good a network is on a data set: a detector's AP of both kinds, recall and speed, a classifier's top-k."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import nn
 from torch.utils.data import Dataset
 
 from yolocourse.detect import Detections, Detector
-from yolocourse.metrics import VocResult, coco_ap, voc_ap
+from yolocourse.metrics import VocResult, coco_ap, top_k, voc_ap
+from yolocourse.preprocess import Preprocess
 
 LOWEST_SCORE = 0.005  # detections below it change AP by next to nothing, but slow it down; Darknet's own choice
 
@@ -93,3 +96,43 @@ def slices_table(
         values = {"AP50": result.ap50, "recall": result.voc.mean_recall} | result.coco
         lines.append(f"{name:12}" + "".join(f"{values[column]:10.3f}" for column in columns))
     return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Shares of pictures, 0 to 1, whose class is the one with the highest score, or among the five highest."""
+
+    top1: float
+    top5: float
+    images: int
+    images_per_second: float  # pictures in memory to scores
+
+    def __str__(self) -> str:
+        return f"top-1 {self.top1:.3f}, top-5 {self.top5:.3f} ({self.images} pictures)"
+
+
+@torch.inference_mode()
+def classify(model: nn.Module, dataset: Dataset, preprocess: Preprocess, batch_size: int = 64) -> Classified:
+    """Runs a classifier over class-only samples; on the model's own device, its mode is left as it was.
+
+    Where there are fewer than five classes, top-5 counts all of them. Raises ValueError for an empty data set or a
+    sample without a class.
+    """
+    if len(dataset) == 0:
+        raise ValueError("the data set has no pictures to evaluate on")
+    device, training = next(model.parameters()).device, model.training
+    scores, labels, seconds = [], [], 0.0
+    model.eval()
+    for start in range(0, len(dataset), batch_size):
+        samples = [dataset[i] for i in range(start, min(start + batch_size, len(dataset)))]
+        if any("label" not in target for _, target in samples):
+            raise ValueError(f"a picture from number {start} on has no class; a classifier cannot be judged by it")
+        began = time.perf_counter()
+        images = torch.stack([preprocess(image)[0] for image, _ in samples])
+        scores.append(model(images.to(device, memory_format=torch.channels_last)).float().cpu())
+        seconds += time.perf_counter() - began
+        labels += [int(target["label"]) for _, target in samples]
+    model.train(training)
+    scores, labels = torch.cat(scores), torch.tensor(labels)
+    five = min(5, scores.shape[1])
+    return Classified(top_k(scores, labels), top_k(scores, labels, five), len(labels), len(labels) / seconds)

@@ -73,7 +73,7 @@ def train(
         state.load(Path(out) / STATE, settings)
     pictures = Seeded(dataset, _transform(settings), settings.seed)
     loader = make_loader(pictures, settings, device, processes)
-    task = task or Detection(criterion or DetectionLoss(model.anchors, labels, settings.loss, model.stride))
+    task = task or Detection(criterion or _criterion(model, labels, settings))
     log = CsvLog(Path(out) / LOG, state.step) if out and processes.writes else None
 
     def step_done(report: StepReport) -> None:
@@ -104,6 +104,10 @@ def train(
             if log:
                 log.close()
     return Trained(state.trained.eval(), state.step, state.seen, state.seconds, stop.asked)
+
+
+def _criterion(model: nn.Module, labels: LabelSpace, settings: TrainSettings) -> DetectionLoss:
+    return DetectionLoss(model.anchors, labels, settings.loss, model.stride, getattr(model, "location", "sigmoid"))
 
 
 def _transform(settings: TrainSettings) -> Callable:

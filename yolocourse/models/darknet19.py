@@ -44,14 +44,17 @@ class Darknet19Trunk(nn.Module):
         return fine, self.to_coarse(fine)  # (N, 1024, H/32, W/32)
 
 
-class Darknet19(nn.Module):
-    """The classifier: trunk, 1x1 convolution to the class scores, global average. (N, 3, H, W) -> scores (N, T)."""
+class Classifier(nn.Module):
+    """Trunk, 1x1 convolution to the class scores, global average. (N, 3, H, W) -> scores (N, T).
 
-    def __init__(self, num_outputs: int, width: float = 1.0):
+    The average makes one number of a map of any size, so the same weights classify pictures of any size that the trunk
+    takes. `config` says how it was built: what a checkpoint keeps.
+    """
+
+    def __init__(self, trunk: nn.Module, num_outputs: int, config: dict):
         super().__init__()
-        self.trunk = Darknet19Trunk(width)
-        self.classify = nn.Conv2d(self.trunk.coarse_channels, num_outputs, 1)
-        self.config = {"builder": "darknet19", "num_outputs": num_outputs, "width": width}
+        self.trunk, self.config = trunk, config
+        self.classify = nn.Conv2d(trunk.coarse_channels, num_outputs, 1)
 
     @property
     def num_outputs(self) -> int:
@@ -60,3 +63,12 @@ class Darknet19(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classify(self.trunk(images)[1]).mean(dim=(2, 3))  # (N, T)
+
+
+class Darknet19(Classifier):
+    """The classifier of table 6, at any width; batch_norm=False builds it without, for comparison."""
+
+    def __init__(self, num_outputs: int, width: float = 1.0, batch_norm: bool = True):
+        config = {"builder": "darknet19", "num_outputs": num_outputs, "width": width}
+        config |= {} if batch_norm else {"batch_norm": False}
+        super().__init__(Darknet19Trunk(width, batch_norm), num_outputs, config)

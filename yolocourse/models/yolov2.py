@@ -3,14 +3,17 @@
 Shape letters: N batch, A anchors, C class scores, H W rows and columns of the picture. Channels are given for width 1.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from yolocourse.anchors import STRIDE, check_cells
+from yolocourse.grid import find_location
 from yolocourse.models.darknet19 import Darknet19Trunk, scaled
 from yolocourse.models.layers import ConvBlock, Passthrough, SamePool
+from yolocourse.models.yolov1 import make_trunk
 
 
 class YOLOv2(nn.Module):
@@ -18,8 +21,8 @@ class YOLOv2(nn.Module):
 
     The parts come finished from the builders below. `config` says which builder and how: what a checkpoint keeps.
     `squeeze` takes the trunk's fine features to the passthrough (None: a network without one); `merge` runs on both
-    put together. `stride` is 32 in all networks of the paper. Raises ValueError for pictures whose height or width is
-    not a multiple of it.
+    put together. `stride` is 32 in all networks of the paper; `location` names the formula of the centres. Raises
+    ValueError for pictures whose height or width is not a multiple of the stride.
     """
 
     def __init__(
@@ -36,7 +39,9 @@ class YOLOv2(nn.Module):
         self.trunk, self.neck, self.squeeze, self.merge, self.head = trunk, neck, squeeze, merge, head
         self.register_buffer("anchors", anchors)  # (A, 2) width, height in cells
         self.config = config
-        self.stride = 2 ** sum(isinstance(module, nn.MaxPool2d) for module in trunk.modules())  # pixels to a cell
+        self.stride = math.prod(_stride(module) for module in trunk.modules())  # pixels to a cell
+        self.location = config.get("location", "sigmoid")  # see grid.LOCATIONS
+        find_location(self.location)  # raises for an unknown one
 
     @property
     def num_outputs(self) -> int:
@@ -50,6 +55,12 @@ class YOLOv2(nn.Module):
         if self.squeeze is not None:
             x = torch.cat([self.squeeze(fine), x], dim=1)  # (N, 256 + 1024, H/32, W/32), the order of Darknet's route
         return self.head(self.merge(x))  # (N, A*(5+C), H/32, W/32)
+
+
+def _stride(module: nn.Module) -> int:
+    if isinstance(module, nn.MaxPool2d):
+        return module.stride
+    return module.stride[0] if isinstance(module, nn.Conv2d) else 1
 
 
 def check_size(height: int, width: int, stride: int = STRIDE) -> None:
@@ -84,6 +95,8 @@ def yolov2(
     width: float = 1.0,
     passthrough: str | None = "darknet",
     squeeze: bool = True,
+    trunk: str = "darknet19",
+    location: str = "sigmoid",
 ) -> YOLOv2:
     """The network of the paper: Darknet-19, two 3x3 convolutions, passthrough, one more, 1x1 head (yolov2.cfg).
 
@@ -91,20 +104,25 @@ def yolov2(
     passthrough: "darknet" or "clean" order (see `Passthrough`), or None for a network without one;
     squeeze: a 1x1 convolution brings the fine features to 64 channels first, so that 4 * 64 + 1024 = 1280 go into the
     next one. The paper does without, 4 * 512 + 1024 = 3072, and so did the first published weights ("YOLO 2.0").
+    trunk: "yolov1" for YOLO's own; location: "offset" for that of region proposal networks (see `grid`). Both are
+    what the paper started from (its table 2), and Darknet's files know neither.
+    Raises ValueError for a name that is unknown.
     """
     sizes = check_cells(anchors).tolist()  # (A, 2)
     anchors = torch.tensor(sizes)
-    trunk = Darknet19Trunk(width)
-    wide, narrow = trunk.coarse_channels, scaled(64, width) if squeeze else trunk.fine_channels
+    body = make_trunk(trunk, width)
+    wide, narrow = body.coarse_channels, scaled(64, width) if squeeze else body.fine_channels
     neck = nn.Sequential(ConvBlock(wide, wide), ConvBlock(wide, wide))
     config = {"builder": "yolov2", "num_outputs": num_outputs, "anchors": sizes}
     config |= {"width": width, "passthrough": passthrough} | ({} if squeeze else {"squeeze": False})
+    config |= {} if trunk == "darknet19" else {"trunk": trunk}
+    config |= {} if location == "sigmoid" else {"location": location}
     if passthrough is None:
         merge = ConvBlock(wide, wide)
-        return YOLOv2(trunk, neck, merge, make_head(wide, num_outputs, anchors), anchors, config)
-    to_fine = nn.Sequential(*([ConvBlock(trunk.fine_channels, narrow, 1)] if squeeze else []), Passthrough(passthrough))
+        return YOLOv2(body, neck, merge, make_head(wide, num_outputs, anchors), anchors, config)
+    to_fine = nn.Sequential(*([ConvBlock(body.fine_channels, narrow, 1)] if squeeze else []), Passthrough(passthrough))
     merge = ConvBlock(wide + 4 * narrow, wide)
-    return YOLOv2(trunk, neck, merge, make_head(wide, num_outputs, anchors), anchors, config, to_fine)
+    return YOLOv2(body, neck, merge, make_head(wide, num_outputs, anchors), anchors, config, to_fine)
 
 
 def yolo9000(num_outputs: int, anchors: Sequence[Sequence[float]], width: float = 1.0) -> YOLOv2:
@@ -117,9 +135,11 @@ def yolo9000(num_outputs: int, anchors: Sequence[Sequence[float]], width: float 
     return YOLOv2(trunk, nn.Identity(), nn.Identity(), head, anchors, config)
 
 
-def nano(num_outputs: int, anchors: Sequence[Sequence[float]], passthrough: str | None = "darknet") -> YOLOv2:
-    """YOLOv2 at a quarter of the width: the network that the notebooks train."""
-    return yolov2(num_outputs, anchors, width=0.25, passthrough=passthrough)
+def nano(
+    num_outputs: int, anchors: Sequence[Sequence[float]], passthrough: str | None = "darknet", **options
+) -> YOLOv2:
+    """YOLOv2 at a quarter of the width: the network that the notebooks train. More options: those of `yolov2`."""
+    return yolov2(num_outputs, anchors, width=0.25, passthrough=passthrough, **options)
 
 
 class TinyTrunk(nn.Module):

@@ -17,15 +17,13 @@ import torch
 
 from yolocourse import viz
 from yolocourse.datasets import toytown
-from yolocourse.datasets.loading import Cached, Seeded
-from yolocourse.datasets.transforms import eval_transform
+from yolocourse.datasets.loading import Cached
 from yolocourse.detect import Detector, best_device
-from yolocourse.engine.evaluate import evaluate
+from yolocourse.engine.evaluate import classify, evaluate
 from yolocourse.engine.log import ConsoleLog
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.tasks import Classification
 from yolocourse.engine.train import train
-from yolocourse.metrics import top_k
 from yolocourse.models import Darknet19
 from yolocourse.recipes import toytown as toytown_recipe
 from yolocourse.weights.checkpoint import load_trunk, save_checkpoint
@@ -46,19 +44,6 @@ TRUNK_SETTINGS = TrainSettings(
 )  # fmt: skip
 
 
-def top1(model: torch.nn.Module, dataset, settings: TrainSettings) -> float:
-    """Share of class-only pictures that the classifier names right."""
-    pictures = Seeded(dataset, eval_transform(settings.size))
-    device = next(model.parameters()).device
-    scores, labels = [], []
-    with torch.inference_mode():
-        for i in range(len(pictures)):
-            image, target = pictures[i]
-            scores.append(model.eval()(image[None].to(device).float() / 255)[0].cpu())
-            labels.append(target["label"])
-    return top_k(torch.stack(scores), torch.stack(labels), 1)
-
-
 def make_trunk(
     out: Path = TRUNK, settings: TrainSettings = TRUNK_SETTINGS, pictures: int = 10_000, tests: int = 1080
 ) -> float:
@@ -69,11 +54,11 @@ def make_trunk(
     model = Darknet19(len(things.labels), WIDTH)
     task = Classification(things.labels)
     train(model, things, things.labels, settings, task=task, on_step=ConsoleLog(20), device=best_device())
-    accuracy = top1(model, toytown.things(tests, size=settings.size, split="test"), settings)
-    about = {"settings": settings, "top1": round(accuracy, 4), "pictures": pictures}
+    result = classify(model, toytown.things(tests, size=settings.size, split="test"), settings.preprocess)
+    about = {"settings": settings, "top1": round(result.top1, 4), "pictures": pictures}
     save_checkpoint(out, model, labels=things.labels, preprocess=settings.preprocess, half=True, **about)
-    print(f"top-1 on {tests} new pictures {accuracy:.3f}; saved {out.name}")
-    return accuracy
+    print(f"{result}, none of them seen in training; saved {out.name}")
+    return result.top1
 
 
 def make_detector(out: Path = DETECTOR, images: int = 200_000, scenes: int = 6_000) -> float:

@@ -360,6 +360,8 @@ def layers_of(model: YOLOv2 | Darknet19) -> list[tuple[Layer, nn.Module | None]]
 
     Raises ValueError for a network that Darknet does not have, such as one with the clean passthrough order.
     """
+    if getattr(model, "location", "sigmoid") != "sigmoid":
+        raise ValueError(f"Darknet's region layer has no location {model.location!r}; train with 'sigmoid' for it")
     result = [_as_layer(module) for module in _units(model.trunk)]
     if isinstance(model, Darknet19):
         head = (Layer("convolutional", model.num_outputs, 1, False, "linear"), model.classify)
@@ -383,6 +385,8 @@ def _units(part: nn.Module) -> list[nn.Module]:
 def _as_layer(module: nn.Module) -> tuple[Layer, nn.Module]:
     if isinstance(module, ConvBlock):
         conv = module[0]
+        if conv.stride != (1, 1):
+            raise ValueError("a convolution with a stride, as in YOLO's own trunk, cannot be written as a .cfg here")
         batch_norm = isinstance(module[1], nn.BatchNorm2d)
         return Layer("convolutional", conv.out_channels, conv.kernel_size[0], batch_norm, "leaky"), module
     if isinstance(module, Passthrough):

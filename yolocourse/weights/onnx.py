@@ -33,7 +33,7 @@ class Decoding(nn.Module):
         self.network, self.labels = folded(model), labels
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        decoded = decode(self.network(images), self.network.anchors, self.network.stride)
+        decoded = decode(self.network(images), self.network.anchors, self.network.stride, self.network.location)
         return decoded.boxes, decoded.objectness[..., None] * self.labels.probabilities(decoded.scores)
 
 
