@@ -9,6 +9,7 @@ import torch
 
 from yolocourse import anchors
 from yolocourse.anchors import (
+    HAND_PICKED,
     PRESETS,
     average_iou,
     check_cells,
@@ -244,3 +245,9 @@ def test_a_million_boxes_take_seconds():
         torch.set_num_threads(threads)
     assert np.bincount(found.assignment, minlength=5).min() > 1000
     assert seconds < 20
+
+
+def test_hand_picked_anchors_are_three_squares_and_two_of_the_middle_area():
+    areas, ratios = [w * h for w, h in HAND_PICKED], [w / h for w, h in HAND_PICKED]
+    assert areas == pytest.approx([1, 4, 4, 4, 16]) and ratios == pytest.approx([1, 1, 0.5, 2, 1])
+    assert len(check_cells(HAND_PICKED)) == 5

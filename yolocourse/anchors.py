@@ -21,6 +21,10 @@ PRESETS = {
     "yolo9000": ((0.77871, 1.14074), (3.00525, 4.31277), (9.22725, 9.61974)),
 }
 
+# Chosen without looking at any data, in the manner of Faster R-CNN (section 3.1.1: scales that double, ratios 1:1, 1:2
+# and 2:1): squares of 1, 2 and 4 cells, and as large as the middle one, twice as high and twice as wide.
+HAND_PICKED = ((1.0, 1.0), (2.0, 2.0), (2**0.5, 2 * 2**0.5), (2 * 2**0.5, 2**0.5), (4.0, 4.0))
+
 
 @dataclass(frozen=True)
 class Clusters:
