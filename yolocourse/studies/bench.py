@@ -171,18 +171,20 @@ def now() -> float:
     return time.perf_counter()
 
 
-def count_operations(model: YOLOv2, size: int) -> float:
-    """Billions of multiplications and additions of the convolutions, for one picture of size x size pixels."""
-    total, side, training = 0, model.stride, model.training
+def count_operations(model: torch.nn.Module, size: int) -> float:
+    """Billions of multiplications and additions of all layers with weights, for one picture of size x size pixels."""
+    side = getattr(model, "stride", size)  # convolutions alone: the work grows with the area
+    total, training = 0, model.training
 
-    def count(conv, inputs, output):
+    def count(layer, inputs, output):
         nonlocal total
-        total += 2 * conv.in_channels * conv.kernel_size[0] ** 2 * output.numel()
+        total += 2 * layer.weight[0].numel() * output.numel()
 
-    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+    layers = (torch.nn.Conv2d, torch.nn.Linear)
+    hooks = [m.register_forward_hook(count) for m in model.modules() if isinstance(m, layers)]
     try:
         with torch.no_grad():
-            model.eval()(torch.zeros(1, 3, side, side, device=next(model.parameters()).device))  # grows with the area
+            model.eval()(torch.zeros(1, 3, side, side, device=next(model.parameters()).device))
     finally:
         model.train(training)
         for hook in hooks:

@@ -82,10 +82,10 @@ def select(rows: Iterable[Row], **values) -> list[Row]:
 
 
 def summary(rows: Iterable[Row], column: str) -> Summary:
-    """Mean and spread of a column; NaN is left out. Raises ValueError when nothing is left."""
+    """Mean and spread of a column; NaN is left out, and where nothing is left all is NaN, and the count 0."""
     values = [row[column] for row in rows if not math.isnan(row[column])]
     if not values:
-        raise ValueError(f"no row has a number in column {column!r}")
+        return Summary(*[math.nan] * 4, 0)
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
     return Summary(statistics.fmean(values), spread, min(values), max(values), len(values))
 
