@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from yolocourse.cli import COMMANDS, main, make_parser
 from yolocourse.engine.train import LOG, MODEL, STATE
 from yolocourse.models import build
+from yolocourse.studies.results import write as write_results
 from yolocourse.weights.cfg import build_from_cfg, read_cfg
 from yolocourse.weights.compare import activations
 from yolocourse.weights.darknet import load_weights, save_weights
@@ -363,3 +364,21 @@ def test_export_writes_a_graph_that_runs(darknet, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
     boxes, scores, _ = session.run(None, {"images": np.zeros((1, 3, 64, 96), np.float32)})
     assert boxes.shape == (1, 120, 4) and scores.shape == (1, 120, 3)
+
+
+def test_path_prints_the_table_of_a_file(tmp_path, capsys):
+    out = tmp_path / "path.csv"
+    assert main(["path", "--table", "--out", str(out)]) == 2
+    assert "no results yet" in capsys.readouterr().err
+    numbers = {"AP50": 0.25, "AP": 0.1, "recall": 0.5, "AP_small": 0.05, "gigaflops": 0.7, "images": 10}
+    write_results(out, [{"step": "yolo", "seed": seed, "slice": "mix"} | numbers for seed in (0, 1)])
+    assert main(["path", "--table", "--out", str(out)]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert " ".join(line.split()) == "YOLO 63.4 0.250 ± 0.000 0.100 ± 0.000 0.500 ± 0.000 0.050 ± 0.000 0.70 2"
+
+
+def test_path_with_another_budget_needs_another_file(tmp_path, capsys):
+    out = tmp_path / "path.csv"
+    write_results(out, [{"step": "yolo", "seed": 0, "slice": "mix", "images": 10}])
+    assert main(["path", "--images", "20", "--out", str(out)]) == 2
+    assert "made with 10 pictures" in capsys.readouterr().err

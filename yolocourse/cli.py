@@ -13,6 +13,7 @@ from yolocourse import commands
 from yolocourse.datasets.annotations import BadBoxWarning
 from yolocourse.engine.loop import NotFiniteError
 from yolocourse.recipes import NETWORKS, RECIPES
+from yolocourse.studies import path as path_study
 from yolocourse.studies.bench import ROUNDS, SIZES
 from yolocourse.weights.fetch import OFFICIAL
 
@@ -147,6 +148,22 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
 
 
+def add_path(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
+    names = [step.name for step in path_study.STEPS]
+    option("--seeds", type=int, default=5, metavar="N", help="runs of each step, with seeds 0 to N - 1 (default: "
+           "%(default)s)")  # fmt: skip
+    option("--steps", nargs="+", choices=names, metavar="STEP", help=f"only these: {', '.join(names)} (default: all)")
+    option("--out", default=str(path_study.RESULTS), metavar="FILE", help="the CSV file of results; what is in it is "
+           "not run again (default: data/results/path.csv)")  # fmt: skip
+    option("--work", default=str(path_study.WORK), metavar="DIR", help="folder for classifiers and detectors (default: "
+           "runs/path)")  # fmt: skip
+    option("--images", type=int, metavar="N", help="pictures that a detector is trained on (default: "
+           f"{path_study.Budget().detector_images}); another number needs another --out")  # fmt: skip
+    option("--table", action="store_true", help="only print what the file says so far")
+    option("--speed", action="store_true", help="only time a training step of each network, taking turns")
+
+
 def add_fetch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", choices=sorted(OFFICIAL), help="which weights: %(choices)s", metavar="NAME")
     parser.add_argument("--to", metavar="DIR", help="folder (default: $YOLOCOURSE_CACHE, else ~/.cache/yolocourse)")
@@ -194,6 +211,7 @@ COMMANDS: dict[str, tuple[Callable, Callable, str]] = {
     "fetch": (commands.fetch_command, add_fetch, "download official weights"),
     "export": (commands.export_command, add_export, "write a detector as ONNX, decoding inside"),
     "bench": (commands.bench_command, add_bench, "milliseconds and images a second on this device"),
+    "path": (commands.path_command, add_path, "the steps from YOLO to YOLOv2 on Toy Town, measured one by one"),
     "anchors": (commands.anchors_command, add_anchors, "cluster a data set's box sizes into anchors"),
     "doctor": (commands.doctor_command, add_doctor, "check this machine, or a data set"),
 }

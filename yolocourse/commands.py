@@ -4,6 +4,7 @@ import argparse
 import ast
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,9 @@ from yolocourse.labels import LabelSpace
 from yolocourse.models import YOLOv2
 from yolocourse.preprocess import open_picture
 from yolocourse.recipes import RECIPES, Recipe
+from yolocourse.studies import path as path_study
 from yolocourse.studies.bench import bench, device_name, full_network, table, write_csv
+from yolocourse.studies.results import read as read_results
 from yolocourse.viz import annotate
 from yolocourse.weights.cfg import build_from_cfg, read_cfg
 from yolocourse.weights.checkpoint import load_trunk
@@ -280,6 +283,31 @@ def bench_command(args: argparse.Namespace) -> None:
     if args.out:
         write_csv(Path(args.out), rows)
         print(f"wrote {args.out}")
+
+
+def print_now(line: str) -> None:
+    """For long runs whose output goes into a file."""
+    print(line, flush=True)
+
+
+def path_command(args: argparse.Namespace) -> None:
+    out = Path(args.out)
+    if args.speed:
+        seconds = path_study.step_seconds()
+        first = seconds[path_study.STEPS[0].name]
+        print(f"{device_name(find_device())}: a training step of 8 pictures, and as a share of the first network's")
+        print("\n".join(f"{name:16} {value:7.3f} s {value / first:6.2f}" for name, value in seconds.items()))
+        return
+    if args.table:
+        if not out.is_file():
+            raise FileNotFoundError(f"{out}: no results yet; yolocourse path makes them")
+        rows = read_results(out)
+    else:
+        budget = replace(path_study.Budget(), **({"detector_images": args.images} if args.images else {}))
+        rows = path_study.run(
+            range(args.seeds), args.steps, out, Path(args.work), budget, report=lambda line: print(line, flush=True)
+        )
+    print(path_study.table(rows))
 
 
 def anchors_command(args: argparse.Namespace) -> None:

@@ -60,7 +60,7 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 
 
 def collect(path: Path, runs: Iterable[Run], report: Callable[[str], None] = print) -> list[Row]:
-    """Does the runs whose key no row of the file has, and writes the file after each; returns all rows.
+    """Does the runs whose key no row of the file has, and writes the file after each; returns all its rows.
 
     Every new row also says with which commit and on which machine it was made.
     """
@@ -73,7 +73,7 @@ def collect(path: Path, runs: Iterable[Run], report: Callable[[str], None] = pri
         write(path, rows)
         for row in new:
             report(", ".join(f"{name} {_text(row[name])}" for name in row if name not in made_by))
-    return rows
+    return read(path) if Path(path).exists() else rows  # with the digits that the file keeps
 
 
 def select(rows: Iterable[Row], **values) -> list[Row]:
