@@ -377,6 +377,16 @@ def test_path_prints_the_table_of_a_file(tmp_path, capsys):
     assert " ".join(line.split()) == "YOLO 63.4 0.250 ± 0.000 0.100 ± 0.000 0.500 ± 0.000 0.050 ± 0.000 0.70 2"
 
 
+def test_path_draws_a_figure(tmp_path, capsys):
+    out, figure = tmp_path / "path.csv", tmp_path / "path.png"
+    rows = [{"step": step, "seed": 0, "slice": "mix", "gigaflops": 1.0} for step in ("yolo", "anchors")]
+    write_results(out, [row | {"AP50": 0.25, "AP": 0.1, "recall": 0.5, "AP_small": 0.05} for row in rows])
+    assert main(["path", "--table", "--out", str(out), "--figure", str(figure)]) == 0
+    with Image.open(figure) as picture:
+        assert picture.format == "PNG" and picture.width > 600
+    assert str(figure) in capsys.readouterr().out
+
+
 def test_path_with_another_budget_needs_another_file(tmp_path, capsys):
     out = tmp_path / "path.csv"
     write_results(out, [{"step": "yolo", "seed": 0, "slice": "mix", "images": 10}])

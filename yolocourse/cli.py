@@ -161,6 +161,7 @@ def add_path(parser: argparse.ArgumentParser) -> None:
     option("--images", type=int, metavar="N", help="pictures that a detector is trained on (default: "
            f"{path_study.Budget().detector_images}); another number needs another --out")  # fmt: skip
     option("--table", action="store_true", help="only print what the file says so far")
+    option("--figure", metavar="FILE", help="draw the paper's steps beside ours, as PNG")
     option("--speed", action="store_true", help="only time a training step of each network, taking turns")
 
 

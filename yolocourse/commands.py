@@ -31,8 +31,9 @@ from yolocourse.studies import path as path_study
 from yolocourse.studies.bench import bench, device_name, full_network, table, write_csv
 from yolocourse.studies.results import read as read_results
 from yolocourse.viz import annotate
+from yolocourse.viz.jupyter import encode
 from yolocourse.weights.cfg import build_from_cfg, read_cfg
-from yolocourse.weights.checkpoint import load_trunk
+from yolocourse.weights.checkpoint import load_trunk, write_atomically
 from yolocourse.weights.compare import compare, read_activations
 from yolocourse.weights.convert import to_checkpoint, to_darknet
 from yolocourse.weights.darknet import load_trunk_weights, load_weights
@@ -308,6 +309,9 @@ def path_command(args: argparse.Namespace) -> None:
             range(args.seeds), args.steps, out, Path(args.work), budget, report=lambda line: print(line, flush=True)
         )
     print(path_study.table(rows))
+    if args.figure:
+        write_atomically(Path(args.figure), encode(path_study.figure(rows))[1])
+        print(f"wrote {args.figure}")
 
 
 def anchors_command(args: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """The path from YOLO to YOLOv2, one step at a time: the paper's table 2, redone on Toy Town (YOLO9000, section 2).
 
     yolocourse path                      # eight steps, five seeds: data/results/path.csv, a few hours on two cores
-    yolocourse path --table              # what the file says so far
+    yolocourse path --table              # what the file says so far; --figure FILE draws it
 
 Each step is the one before with one thing changed. Everything else is the same for all: the training scenes and their
 order, the augmentation, the number of pictures that the classifier and the detector are trained on, the test scenes. A
@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from yolocourse import grid_yolov1
+from yolocourse import grid_yolov1, viz
 from yolocourse.anchors import HAND_PICKED
 from yolocourse.datasets import toytown
 from yolocourse.datasets.loading import Cached
@@ -292,6 +293,17 @@ def table(rows: Sequence[Row]) -> str:
         values = "".join(f"{found[measure][step.name]!s:>16}" for measure in MEASURES)
         lines.append(f"{step.title:40} {step.paper:6.1f}{values} {cost:6.2f} {found['AP50'][step.name].count:5}")
     return "\n".join(lines)
+
+
+def figure(rows: Sequence[Row], measure: str = "AP50", slice: str = "mix") -> Figure:
+    """The paper's table 2 beside ours: means over the seeds, error bars of one standard deviation."""
+    found = summaries(rows, measure, slice)
+    steps = [step for step in STEPS if step.name in found]
+    return viz.steps(
+        [step.title for step in steps], [step.paper for step in steps], [found[step.name].mean for step in steps],
+        [found[step.name].sd for step in steps],
+        ("the paper: mAP on VOC 2007, %", f"measured: {measure} on Toy Town, {slice}"),
+    )  # fmt: skip
 
 
 def step_seconds(budget: Budget | None = None, rounds: int = 5, batch_size: int = 8) -> dict[str, float]:

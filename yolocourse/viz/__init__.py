@@ -6,6 +6,7 @@ Every function is pure, from data to a PIL image or a matplotlib Figure; only `s
 from yolocourse.viz.curves import anchors, bars, line, loss_curve, overlap, precision_recall
 from yolocourse.viz.jupyter import LiveFigure, LiveLoss, show
 from yolocourse.viz.pictures import annotate, cell_boxes, gallery, grid, resizing, tile
+from yolocourse.viz.steps import steps
 from yolocourse.viz.style import colour
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "precision_recall",
     "resizing",
     "show",
+    "steps",
     "tile",
 ]
