@@ -142,10 +142,10 @@ class Material:
 def classifier_settings(step: Step, budget: Budget, seed: int, fine_tuning: bool) -> TrainSettings:
     """Small pictures in batches of 16; then the fine-tuning, with a tenth of the learning rate."""
     images = budget.fine_tune_images if fine_tuning else budget.classifier_images - budget.fine_tune_images
+    rate = CLASSIFIER_RATES[step.batch_norm] / (10 if fine_tuning else 1)
     return TrainSettings(
         images=images, size=budget.size if fine_tuning and step.high_resolution else budget.small, batch_size=16,
-        learning_rate=CLASSIFIER_RATES[step.batch_norm] / (10 if fine_tuning else 1), warmup_images=max(1, images // 10),
-        hue=0.03, saturation=1.3, exposure=1.3, seed=seed,
+        learning_rate=rate, warmup_images=max(1, images // 10), hue=0.03, saturation=1.3, exposure=1.3, seed=seed,
     )  # fmt: skip
 
 
