@@ -38,7 +38,7 @@ def test_over_sizes_has_a_line_a_network_and_a_band():
     (axes,) = figure.axes
     assert [list(line.get_ydata()) for line in axes.lines] == [[0.5, 0.75], [0.55, 0.75]]
     names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert names == ["sizes of the training", "one size", "all"]
+    assert names == ["sizes of multi-scale training", "one size", "all"]
     with pytest.raises(ValueError, match="2 sizes but 1 values for 'x'"):
         over_sizes((160, 224), {"x": [0.5]})
 

@@ -1,6 +1,6 @@
 """What notebook 06 measures, with five seeds: where boxes are early in training, by each location formula.
 
-    python -m yolocourse.studies.direct_location --seeds 0 1 2 3 4      # about 10 minutes on two cores
+    python -m yolocourse.studies.direct_location --seeds 0 1 2 3 4      # about 20 minutes on two cores
 
 The two networks of a pair begin with the same weights and see the same pictures; only the formula of the centre
 differs. A seed decides on the new layers, the order of the pictures and their augmentation. Scenes and tests are always

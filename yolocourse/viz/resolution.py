@@ -77,6 +77,8 @@ def curves(
     if at is not None:
         axes.axvline(at, color=INK, linewidth=1)
     axes.set_xticks(list(x))
+    if min(min(values) for values in series.values()) >= 0:
+        axes.set_ylim(bottom=0)
     chart(axes, title, xlabel, ylabel)
     figure.legend(fontsize=9, frameon=False, loc="outside lower center", ncols=2)
     return figure
