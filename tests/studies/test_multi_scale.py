@@ -65,17 +65,19 @@ def curves(rows, seed, images=study.IMAGES, column="AP50"):
     return {(row["network"], row["size"]): row[column] for row in select(rows, seed=seed, images=images)}
 
 
-def test_results_have_three_seeds_of_all_networks(rows):
-    short = select(rows, images=study.IMAGES)
-    found = {(row["network"], row["seed"], row["size"]) for row in short}
+@pytest.mark.parametrize("images", [study.IMAGES, study.LONGER])
+def test_results_have_three_seeds_of_all_networks(rows, images):
+    lesson = select(rows, images=images)
+    found = {(row["network"], row["seed"], row["size"]) for row in lesson}
     sizes = (160, 224, 288, 352, 416)
     assert found == {(name, seed, size) for name in study.LESSONS for seed in range(3) for size in sizes}
-    assert len(short) == len(found) and not any(math.isnan(row["AP50"]) for row in rows)
+    assert len(lesson) == len(found) and not any(math.isnan(row["AP50"]) for row in rows)
 
 
+@pytest.mark.parametrize("images", [study.IMAGES, study.LONGER])
 @pytest.mark.parametrize("seed", range(3))
-def test_multi_scale_loses_less_than_half_of_what_the_other_end_loses(rows, seed):
-    ap50 = curves(rows, seed)
+def test_multi_scale_loses_less_than_half_of_what_the_other_end_loses(rows, seed, images):
+    ap50 = curves(rows, seed, images)
     for home, other in ((160, 288), (288, 160)):
         far, multi = study.lost(ap50, other, home), study.lost(ap50, "160 to 288", home)
         assert far > 0.1 and multi < 0.5 * far
@@ -103,3 +105,13 @@ def test_boxes_come_in_the_size_of_the_training(rows, seed):
 def test_a_small_picture_costs_everyone(rows, seed):
     ap50 = curves(rows, seed)
     assert ap50[160, 160] < ap50[288, 288] - 0.3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_longer_lesson_lowers_the_price_of_many_sizes(rows, seed):
+    short, longer = curves(rows, seed), curves(rows, seed, study.LONGER)
+    assert all(longer[key] > short[key] for key in short if 416 not in key)
+    middle, multi = (sum(study.lost(longer, name, size) for size in (160, 288)) for name in (224, "160 to 288"))
+    assert multi < middle
+    assert longer["160 to 288", 160] > longer[224, 160] and longer["160 to 288", 288] < longer[288, 288]
+    assert longer["160 to 288", 224] > longer[224, 224] - 0.04

@@ -20,22 +20,22 @@ def rectangles(axes):
     return sorted((patch.get_width(), patch.get_height()) for patch in axes.patches)
 
 
-def test_a_frame_holds_the_anchors_of_its_iteration():
+def test_a_frame_holds_the_anchors_of_its_round():
     for step, (anchors, _) in enumerate(STEPS):
         (axes,) = frame(SIZES, {"IoU": STEPS}, step).axes
         assert rectangles(axes) == sorted(map(tuple, anchors.tolist()))
         average = shape_iou(SIZES, anchors).max(dim=1).values.mean()
-        assert axes.get_title() == f"IoU: iteration {step}{', ended' * step}\naverage IoU {average:.3f}"
+        assert axes.get_title() == f"IoU: round {step}{', ended' * step}\naverage IoU {average:.3f}"
         assert len(axes.collections[0].get_offsets()) == len(SIZES)
         assert [len(line.get_xdata()) for line in axes.lines] == [step + 1] * 2, "the way from the start to here"
 
 
 def test_a_run_that_has_ended_waits_for_the_others():
     left, right = frame(SIZES, {"short": STEPS[:1], "long": STEPS}, 1).axes
-    assert left.get_title().startswith("short: iteration 0, ended")
-    assert right.get_title().startswith("long: iteration 1, ended")
+    assert left.get_title().startswith("short: round 0, ended")
+    assert right.get_title().startswith("long: round 1, ended")
     assert rectangles(left) != rectangles(right)
-    with pytest.raises(ValueError, match="counted from 0, not -1"):
+    with pytest.raises(ValueError, match="counted from 0, the start, not -1"):
         frame(SIZES, {"long": STEPS}, -1)
 
 
@@ -48,7 +48,7 @@ def test_boxes_have_the_colours_of_their_anchors():
 def test_small_multiples():
     figure = iterations(SIZES, STEPS * 3, [0, 1, 2, 3, 5])
     shown = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title().split(",")[0] for axes in shown] == [f"iteration {i}" for i in (0, 1, 2, 3, 5)]
+    assert [axes.get_title().split(",")[0] for axes in shown] == [f"round {i}" for i in (0, 1, 2, 3, 5)]
     assert rectangles(shown[1]) == [(1.0, 1.5), (5.0, 4.0)]
 
 

@@ -20,7 +20,7 @@ from yolocourse.viz.pictures import annotate
 from yolocourse.viz.style import FAINT, INK, PALETTE, chart, colour, dash, new_figure
 
 Step = tuple[Tensor, Tensor]  # anchors (K, 2), and the number of the anchor that each box belongs to (B,)
-MARKS = "ovsPXD"
+MARKS = "ovsDXP"
 
 
 def fitted(picture: Picture, truth: Tensor, anchors: Tensor, stride: int = 32, side: int | None = None) -> Image.Image:
@@ -37,31 +37,31 @@ def fitted(picture: Picture, truth: Tensor, anchors: Tensor, stride: int = 32, s
 
 
 def frame(sizes: Tensor, runs: Mapping[str, Sequence[Step]], step: int) -> Figure:
-    """One picture of an animation: the steps of one or more runs of k-means, side by side, at iteration `step`.
+    """One picture of an animation: one or more runs of k-means, side by side, after round `step`.
 
     sizes (B, 2) in cells; runs: title -> steps, as many as the run needed; one that has ended stays at its last step.
     Faint lines lead from where each anchor began. Raises ValueError for a negative step.
     """
     if step < 0:
-        raise ValueError(f"iterations are counted from 0, not {step}")
+        raise ValueError(f"rounds are counted from 0, the start, not {step}")
     figure, axes = new_figure(4.4 * len(runs), 4.3, columns=len(runs), sharey=True)
     for each, (title, steps) in zip(axes, runs.items(), strict=True):
         at = min(step, len(steps) - 1)
         ended = ", ended" if step >= len(steps) - 1 else ""
         _scene(each, sizes, steps, at)
-        chart(each, f"{title}: iteration {at}{ended}\naverage IoU {_average(sizes, steps[at][0]):.3f}", "width, cells")
+        chart(each, f"{title}: round {at}{ended}\naverage IoU {_average(sizes, steps[at][0]):.3f}", "width, cells")
     axes[0].set_ylabel("height, cells")
     return figure
 
 
 def iterations(sizes: Tensor, steps: Sequence[Step], shown: Sequence[int]) -> Figure:
-    """The same as small multiples: some iterations of one run, from left to right, at most four in a row."""
+    """The same as small multiples: some rounds of one run, from left to right, at most four in a row."""
     columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
     figure, axes = new_figure(2.4 * columns, 2.6 * rows, rows, columns, sharex=True, sharey=True)
     for each, at in zip(axes, shown, strict=False):
         _scene(each, sizes, steps, at)
-        chart(each, f"iteration {at}, IoU {_average(sizes, steps[at][0]):.3f}")
+        chart(each, f"round {at}, IoU {_average(sizes, steps[at][0]):.3f}")
         each.title.set_fontsize(10)
     for each in axes[len(shown) :]:
         each.set_visible(False)

@@ -73,7 +73,9 @@ def over_sizes(
             raise ValueError(f"{len(sizes)} sizes but {len(values)} values for {name!r}")
     figure, (axes,) = new_figure(6.6, 3.8)
     if trained:
-        axes.axvspan(min(trained), max(trained), color=FAINT, alpha=0.25, linewidth=0, label="sizes of multi-scale training")
+        axes.axvspan(
+            min(trained), max(trained), color=FAINT, alpha=0.25, linewidth=0, label="sizes of multi-scale training"
+        )
     for i, (name, values) in enumerate(series.items()):
         pairs = [value if isinstance(value, tuple) else (value, value) for value in values]
         low, high = zip(*pairs, strict=True)
