@@ -27,12 +27,13 @@ from yolocourse.engine.tasks import Classification
 from yolocourse.engine.train import train
 from yolocourse.models import Darknet19
 from yolocourse.preprocess import Preprocess
+from yolocourse.recipes import Recipe
 from yolocourse.recipes import toytown as toytown_recipe
 from yolocourse.studies.results import FOLDER, Row, Run, collect
 from yolocourse.studies.shipped import WIDTH
 
 RESULTS = FOLDER / "high_resolution.csv"
-SMALL, LARGE, DETECTOR = 64, 128, 224  # sides of the network's input, pixels
+SMALL, LARGE, DETECTOR = 64, 128, 320  # sides of the network's input, pixels
 # "start": the first lesson only; "statistics": with batch norm's statistics of LARGE; the others go on at that size
 NETWORKS = ("start", "statistics", "then 64", "then 128", "then 224")
 # Detectors: whose trunk, and what happens to it. "fixed": its weights stay as they are, only batch norm's statistics
@@ -43,7 +44,7 @@ DETECTORS = (
 TESTED_AT = (64, 96, 128, 160, 192, 224)
 THINGS, THING_TESTS, SCENES, SCENE_TESTS = 4_000, 540, 800, 100  # pictures drawn; scene tests for each slice
 SLICES = ("flock", "everyday", "aspect")
-START_IMAGES, MORE_IMAGES, DETECTOR_IMAGES = 12_000, 4_000, 4_000  # pictures to train on, repeats included
+START_IMAGES, MORE_IMAGES, DETECTOR_IMAGES = 12_000, 4_000, 2_000  # pictures to train on, repeats included
 
 
 def first_settings(images: int = START_IMAGES, seed: int = 0) -> TrainSettings:
@@ -60,6 +61,11 @@ def more_settings(size: int, images: int = MORE_IMAGES, seed: int = 0) -> TrainS
         images=images, size=size, batch_size=32, learning_rate=1e-3, warmup_images=max(1, images // 10),
         hue=0.03, saturation=1.3, exposure=1.3, seed=seed + 1,
     )  # fmt: skip
+
+
+def detector_recipe(images: int = DETECTOR_IMAGES, seed: int = 0) -> Recipe:
+    """The course's detector, on scenes of DETECTOR pixels."""
+    return toytown_recipe().with_values(images=images, size=DETECTOR, seed=seed)
 
 
 def renew_statistics(model: nn.Module, pictures: Dataset, size: int, count: int = 512) -> nn.Module:
@@ -83,10 +89,11 @@ def runs(
 ) -> Iterator[Run]:  # fmt: skip
     """Each network for each seed. Smaller numbers of pictures to draw and to train on are for trials."""
     small_things = Cached(toytown.things(things, size=LARGE))  # for SMALL they are made smaller
-    test_things = Cached(toytown.things(tests, size=DETECTOR, split="test"))
-    town = Cached(toytown.scenes(scenes))
-    slices = {name: toytown.test_slices(scene_tests, keep=True)[name] for name in SLICES}
-    labels, recipe = toytown.labels("fine"), toytown_recipe().with_values(images=images[2])
+    test_things = Cached(toytown.things(tests, size=max(TESTED_AT), split="test"))
+    town = Cached(toytown.scenes(scenes, size=DETECTOR))
+    every_slice = toytown.test_slices(scene_tests, size=DETECTOR, keep=True)
+    slices = {name: every_slice[name] for name in SLICES}
+    labels, recipe = toytown.labels("fine"), detector_recipe(images[2])
     task, anchors, device = Classification(labels), recipe.find_anchors(town.sizes()), best_device()
 
     @cache
@@ -141,5 +148,5 @@ def run(seeds: Iterable[int], out=RESULTS, **trial) -> list[Row]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
+    parser.add_argument("--seeds", nargs="+", type=int, default=range(5))
     run(parser.parse_args().seeds)
