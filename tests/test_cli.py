@@ -10,7 +10,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from yolocourse.cli import COMMANDS, main, make_parser
-from yolocourse.engine.train import LOG, MODEL, STATE
+from yolocourse.engine.state import StateFiles
+from yolocourse.engine.train import LOG, MODEL
 from yolocourse.models import build
 from yolocourse.studies.results import write as write_results
 from yolocourse.weights.cfg import build_from_cfg, read_cfg
@@ -78,7 +79,8 @@ def error_of(capsys, *arguments, lines: int = 1) -> str:
 
 
 def test_train_writes_a_run(run):
-    assert {path.name for path in run.iterdir()} == {STATE, MODEL, LOG}
+    states = [path.name for path in StateFiles(run).paths()]
+    assert states and {path.name for path in run.iterdir()} == {*states, MODEL, LOG}
     assert len((run / LOG).read_text().splitlines()) == 1 + 12 // 2
 
 
@@ -87,6 +89,13 @@ def test_train_again_needs_resume_and_then_goes_on(run, folder, capsys):
     assert "--resume" in error_of(capsys, *arguments)
     assert main([str(a) for a in (*arguments, "--resume")]) == 0
     assert "12 pictures" in capsys.readouterr().out
+
+
+def test_resume_auto_begins_where_there_is_nothing_and_goes_on_where_there_is(folder, tmp_path, capsys):
+    arguments = ["train", "voc", str(folder), *TRAIN, "--images", "4", "--out", str(tmp_path), "--resume", "auto"]
+    assert main(arguments) == 0 and "4 pictures in" in capsys.readouterr().out
+    before = (tmp_path / LOG).read_text()
+    assert main(arguments) == 0 and (tmp_path / LOG).read_text() == before
 
 
 def test_resume_with_other_settings_is_refused(run, folder, capsys):

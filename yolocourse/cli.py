@@ -12,6 +12,7 @@ from pathlib import Path
 from yolocourse import commands
 from yolocourse.datasets.annotations import BadBoxWarning
 from yolocourse.engine.loop import NotFiniteError
+from yolocourse.engine.processes import leave
 from yolocourse.recipes import NETWORKS, RECIPES
 from yolocourse.studies import path as path_study
 from yolocourse.studies.bench import ROUNDS, SIZES
@@ -51,8 +52,9 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     option("--recipe", choices=sorted(RECIPES), help="settings to start from (default: the kind of data set's own; "
            "'small' suits a few hundred pictures of yours)")  # fmt: skip
     option("--network", help=f"{', '.join(NETWORKS)} (default: the recipe's)")
-    option("--out", help="folder of the run: state.pt, model.safetensors, log.csv (default: runs/DATA)")
-    option("--resume", action="store_true", help="go on with the run in --out, exactly where it was saved")
+    option("--out", help="folder of the run: state-STEP.pt, model.safetensors, log.csv (default: runs/DATA)")
+    option("--resume", nargs="?", const="there", choices=("there", "auto"), metavar="auto", help="go on with the run in --out, "
+           "exactly where it was saved; with the word auto, begin anew where there is none")  # fmt: skip
     option("--pretrained", metavar="FILE", help="start from another checkpoint's layers, all but the last; or from "
            "Darknet's, such as darknet19_448.conv.23")  # fmt: skip
     option("--images", type=int, help="pictures to train on in all, repeats included (default: the recipe's)")
@@ -242,6 +244,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"yolocourse {args.command}: interrupted", file=sys.stderr)
         return 130
+    finally:
+        leave()
 
 
 def cause(error: Exception) -> str:

@@ -22,7 +22,9 @@ from yolocourse.detect import Detector, find_device
 from yolocourse.engine.evaluate import Evaluation, evaluate, slices_table
 from yolocourse.engine.log import ConsoleLog, duration
 from yolocourse.engine.precision import fastest_precision
-from yolocourse.engine.train import MODEL, STATE, train
+from yolocourse.engine.processes import Processes
+from yolocourse.engine.state import StateFiles
+from yolocourse.engine.train import MODEL, train
 from yolocourse.labels import LabelSpace
 from yolocourse.models import YOLOv2
 from yolocourse.preprocess import open_picture
@@ -78,25 +80,27 @@ def train_command(args: argparse.Namespace) -> None:
     dataset = open_data(args, default_split(args, training=True))
     anchors = recipe.find_anchors(dataset.sizes())
     settings, out = recipe.train, Path(args.out or f"runs/{args.data}")
-    if (out / STATE).exists() and not args.resume:
+    if StateFiles(out).paths() and not args.resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
+    tell = print if Processes.here().writes else lambda *lines, **how: None
     torch.manual_seed(settings.seed)
     model = recipe.build(dataset.labels, anchors)
-    print(f"{len(dataset)} pictures, {len(dataset.labels)} classes: {', '.join(dataset.labels.names)}")
-    print(f"recipe {recipe.name}: {recipe.network}, anchors (cells) {np.round(anchors, 2).tolist()}\n{settings}")
+    tell(f"{len(dataset)} pictures, {len(dataset.labels)} classes: {', '.join(dataset.labels.names)}")
+    tell(f"recipe {recipe.name}: {recipe.network}, anchors (cells) {np.round(anchors, 2).tolist()}\n{settings}")
     if args.pretrained:
         from_darknet = Path(args.pretrained).suffix != ".safetensors"
-        print((load_trunk_weights if from_darknet else load_trunk)(args.pretrained, model))
+        tell((load_trunk_weights if from_darknet else load_trunk)(args.pretrained, model))
     pictures = cached(dataset, settings.size)
     result = train(
-        model, pictures, dataset.labels, settings, out=out, resume=args.resume, on_step=ConsoleLog(args.log_seconds),
-        device=device, metadata={"recipe": recipe.name, "network": recipe.network},
+        model, pictures, dataset.labels, settings, out=out,
+        resume="auto" if args.resume == "auto" else bool(args.resume), on_step=ConsoleLog(args.log_seconds), device=device,
+        metadata={"recipe": recipe.name, "network": recipe.network},
     )  # fmt: skip
-    print(f"{result.seen} pictures in {duration(result.seconds)} ({result.seen / max(result.seconds, 1e-9):.0f}/s)")
+    tell(f"{result.seen} pictures in {duration(result.seconds)} ({result.seen / max(result.seconds, 1e-9):.0f}/s)")
     if result.interrupted:
-        print(f"interrupted and saved; go on with the same command and --resume, or use {out / MODEL} as it is")
+        tell(f"interrupted and saved; go on with the same command and --resume, or use {out / MODEL} as it is")
         return
-    print(f"saved {out / MODEL}; next: yolocourse evaluate {args.data} {args.folder or ''} --model {out / MODEL}")
+    tell(f"saved {out / MODEL}; next: yolocourse evaluate {args.data} {args.folder or ''} --model {out / MODEL}")
 
 
 def cached(dataset: Dataset, size: int) -> Dataset:
