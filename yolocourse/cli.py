@@ -53,8 +53,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
            "'small' suits a few hundred pictures of yours)")  # fmt: skip
     option("--network", help=f"{', '.join(NETWORKS)} (default: the recipe's)")
     option("--out", help="folder of the run: state-STEP.pt, model.safetensors, log.csv (default: runs/DATA)")
-    option("--resume", nargs="?", const="there", choices=("there", "auto"), metavar="auto", help="go on with the run in --out, "
-           "exactly where it was saved; with the word auto, begin anew where there is none")  # fmt: skip
+    option("--resume", nargs="?", const="there", choices=("there", "auto"), metavar="auto", help="go on with the run "
+           "in --out, exactly where it was saved; with the word auto, begin anew where there is none")  # fmt: skip
     option("--pretrained", metavar="FILE", help="start from another checkpoint's layers, all but the last; or from "
            "Darknet's, such as darknet19_448.conv.23")  # fmt: skip
     option("--images", type=int, help="pictures to train on in all, repeats included (default: the recipe's)")

@@ -93,8 +93,8 @@ def train_command(args: argparse.Namespace) -> None:
     pictures = cached(dataset, settings.size)
     result = train(
         model, pictures, dataset.labels, settings, out=out,
-        resume="auto" if args.resume == "auto" else bool(args.resume), on_step=ConsoleLog(args.log_seconds), device=device,
-        metadata={"recipe": recipe.name, "network": recipe.network},
+        resume="auto" if args.resume == "auto" else bool(args.resume), on_step=ConsoleLog(args.log_seconds),
+        device=device, metadata={"recipe": recipe.name, "network": recipe.network},
     )  # fmt: skip
     tell(f"{result.seen} pictures in {duration(result.seconds)} ({result.seen / max(result.seconds, 1e-9):.0f}/s)")
     if result.interrupted:

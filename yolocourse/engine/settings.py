@@ -37,6 +37,11 @@ class TrainSettings:
 
     flip: float = 0.5  # probability
     jitter: float = 0.2  # how far each border moves, as a share of the picture
+    crop: tuple[int, int] | None = (
+        None  # classifiers: a square out of the picture, whose shorter side was made this long
+    )
+    angle: float = 7.0  # with `crop`: degrees that the picture is turned by at most
+    aspect: float = 0.75  # with `crop`: the lowest factor of width against height; the highest is its inverse
     hue: float = 0.1  # shift, as a share of the colour circle
     saturation: float = 1.5  # factor, up or down
     exposure: float = 1.5  # factor, up or down

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from yolocourse.datasets.loading import Seeded
-from yolocourse.datasets.transforms import train_transform
+from yolocourse.datasets.transforms import crop_transform, train_transform
 from yolocourse.engine.log import CsvLog
 from yolocourse.engine.loop import Interrupted, StepReport, make_loader, train_epoch
 from yolocourse.engine.processes import Processes
@@ -157,6 +157,8 @@ def _criterion(model: nn.Module, labels: LabelSpace, settings: TrainSettings) ->
 
 def _transform(settings: TrainSettings) -> Callable:
     """Placement and mirroring in the loader; colours change later, on the device (see `loop.Prepare`)."""
+    if settings.crop:
+        return crop_transform(settings.size, *settings.crop, settings.angle, settings.aspect, settings.flip)
     return train_transform(
         settings.size, settings.jitter, hue=0, saturation=1, exposure=1, flip=settings.flip, rule=settings.rule
     )
