@@ -309,9 +309,7 @@ def path_command(args: argparse.Namespace) -> None:
         rows = read_results(out)
     else:
         budget = replace(path_study.Budget(), **({"detector_images": args.images} if args.images else {}))
-        rows = path_study.run(
-            range(args.seeds), args.steps, out, Path(args.work), budget, report=lambda line: print(line, flush=True)
-        )
+        rows = path_study.run(range(args.seeds), args.steps, out, Path(args.work), budget, print_now)
     print(path_study.table(rows))
     if args.figure:
         write_atomically(Path(args.figure), encode(path_study.figure(rows))[1])

@@ -41,7 +41,7 @@ def test_recipes_differ_in_the_step_alone():
     recipes = {step.name: study.recipe_of(step, study.Budget(), seed=3) for step in study.STEPS}
     for recipe in recipes.values():
         train = recipe.train
-        assert (train.images, train.batch_size, train.learning_rate, train.seed) == (8_000, 8, 1.4e-3, 3)
+        assert (train.images, train.batch_size, train.learning_rate, train.seed) == (6_000, 8, 1.4e-3, 3)
         assert train.use_size == 224 and train.loss == recipes["yolo"].train.loss
     assert recipes["clusters"].passthrough is None and recipes["passthrough"].passthrough == "darknet"
     assert recipes["darknet19"].location == "offset" and recipes["clusters"].location == "sigmoid"
@@ -68,8 +68,11 @@ def test_networks_are_what_the_steps_say():
 
 def test_every_classifier_gets_the_same_number_of_pictures():
     budget = study.Budget()
-    first, last = (study.classifier_settings(budget, 0, fine_tuning) for fine_tuning in (False, True))
-    assert first.images + last.images == budget.classifier_images and last.learning_rate == first.learning_rate / 10
+    for step in study.STEPS:
+        first, last = (study.classifier_settings(step, budget, 0, fine_tuning) for fine_tuning in (False, True))
+        assert first.images + last.images == budget.classifier_images and first.size == 96
+        assert last.learning_rate == first.learning_rate / 10
+        assert last.size == (224 if step.high_resolution else 96)
 
 
 @pytest.fixture(scope="module")
