@@ -212,7 +212,7 @@ def test_one_corrupt_picture_does_not_cost_the_others(run, folder, tmp_path, cap
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_corrupt_picture_ends_a_training_that_reads_as_it_goes(tmp_path, monkeypatch, capsys, workers):
-    monkeypatch.setattr("yolocourse.commands.CACHE_BYTES", 0)
+    monkeypatch.setattr("yolocourse.commands.data.CACHE_BYTES", 0)
     folder = write_voc(tmp_path / "bad")
     (folder / "JPEGImages" / "p3.png").write_bytes((folder / "JPEGImages" / "p3.png").read_bytes()[:60])
     line = error_of(capsys, "train", "voc", folder, *TRAIN, "--workers", workers, "--out", tmp_path / "r")

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from yolocourse import commands
+from yolocourse.commands import files, measuring, training, using
 from yolocourse.datasets.annotations import BadBoxWarning
 from yolocourse.engine.loop import NotFiniteError
 from yolocourse.engine.processes import leave
@@ -206,17 +206,17 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS: dict[str, tuple[Callable, Callable, str]] = {
-    "train": (commands.train_command, add_train, "train a detector on Toy Town, VOC-style folders or COCO JSON"),
-    "evaluate": (commands.evaluate_command, add_evaluate, "AP and recall of a trained detector, class by class"),
-    "detect": (commands.detect_command, add_detect, "find things in pictures"),
-    "convert": (commands.convert_command, add_convert, "Darknet's files to a checkpoint, or a checkpoint to them"),
-    "compare": (commands.compare_command, add_compare, "compare a Darknet network layer by layer with saved outputs"),
-    "fetch": (commands.fetch_command, add_fetch, "download official weights"),
-    "export": (commands.export_command, add_export, "write a detector as ONNX, decoding inside"),
-    "bench": (commands.bench_command, add_bench, "milliseconds and images a second on this device"),
-    "path": (commands.path_command, add_path, "the steps from YOLO to YOLOv2 on Toy Town, measured one by one"),
-    "anchors": (commands.anchors_command, add_anchors, "cluster a data set's box sizes into anchors"),
-    "doctor": (commands.doctor_command, add_doctor, "check this machine, or a data set"),
+    "train": (training.train_command, add_train, "train a detector on Toy Town, VOC-style folders or COCO JSON"),
+    "evaluate": (training.evaluate_command, add_evaluate, "AP and recall of a trained detector, class by class"),
+    "detect": (using.detect_command, add_detect, "find things in pictures"),
+    "convert": (files.convert_command, add_convert, "Darknet's files to a checkpoint, or a checkpoint to them"),
+    "compare": (files.compare_command, add_compare, "compare a Darknet network layer by layer with saved outputs"),
+    "fetch": (files.fetch_command, add_fetch, "download official weights"),
+    "export": (using.export_command, add_export, "write a detector as ONNX, decoding inside"),
+    "bench": (measuring.bench_command, add_bench, "milliseconds and images a second on this device"),
+    "path": (measuring.path_command, add_path, "the steps from YOLO to YOLOv2 on Toy Town, measured one by one"),
+    "anchors": (measuring.anchors_command, add_anchors, "cluster a data set's box sizes into anchors"),
+    "doctor": (measuring.doctor_command, add_doctor, "check this machine, or a data set"),
 }
 
 
