@@ -13,7 +13,7 @@ from yolocourse.commands import files, measuring, training, using
 from yolocourse.datasets.annotations import BadBoxWarning
 from yolocourse.engine.loop import NotFiniteError
 from yolocourse.engine.processes import leave
-from yolocourse.recipes import NETWORKS, RECIPES
+from yolocourse.recipes import CLASSIFIER_RECIPES, NETWORKS, RECIPES
 from yolocourse.studies import path as path_study
 from yolocourse.studies.bench import ROUNDS, SIZES
 from yolocourse.weights.fetch import OFFICIAL
@@ -31,17 +31,26 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", choices=("toytown", "voc", "coco"), help="kind of data set")
-    parser.add_argument(
-        "folder", nargs="?", help="voc: folder with Annotations and JPEGImages, or with VOC2007 ...; coco: folder"
-    )
+    parser.add_argument("data", choices=("toytown", "voc", "coco", "things", "imagenet", "imagefolder"),
+                        help="kind of data set; the last three have one class a picture and no boxes, and things is "
+                        "Toy Town's")  # fmt: skip
+    parser.add_argument("folder", nargs="?", help="voc: with Annotations and JPEGImages, or with VOC2007 ...; coco; "
+                        "imagenet, imagefolder: with train and val, which hold a folder for each class")  # fmt: skip
+    parser.add_argument("--classes", metavar="FILE", help="imagenet, imagefolder: list of the classes' folders in "
+                        "the order wanted, a line each, such as WordNet ids (default: as found, sorted)")  # fmt: skip
+    parser.add_argument("--class-names", metavar="FILE", help="with --classes: a list with a name for each")
     parser.add_argument("--annotations", help="coco: the JSON file; FOLDER then holds the pictures")
     parser.add_argument("--split", help="part of the data (default: to train, toytown train, voc trainval, coco "
                         "train2017; to evaluate, toytown's five slices, voc test, coco val2017)")  # fmt: skip
     parser.add_argument("--years", help="voc: years of a devkit, such as 2007,2012 (default: all)")
-    parser.add_argument("--scenes", type=int, default=1000, help="toytown: training scenes (default: %(default)s)")
     parser.add_argument(
-        "--test-scenes", type=int, default=100, help="toytown: scenes a test slice (default: %(default)s)"
+        "--scenes", type=int, default=1000, help="toytown, things: training pictures (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--test-scenes",
+        type=int,
+        default=100,
+        help="toytown: scenes a test slice; things: test pictures (default: %(default)s)",
     )
     parser.add_argument("--data-seed", type=int, default=0, help="toytown: seed of the scenes (default: %(default)s)")
 
@@ -49,8 +58,8 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 def add_train(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     option = parser.add_argument
-    option("--recipe", choices=sorted(RECIPES), help="settings to start from (default: the kind of data set's own; "
-           "'small' suits a few hundred pictures of yours)")  # fmt: skip
+    option("--recipe", choices=sorted(RECIPES | CLASSIFIER_RECIPES), help="settings to start from (default: the kind "
+           "of data set's own; 'small' suits a few hundred pictures of yours)")  # fmt: skip
     option("--network", help=f"{', '.join(NETWORKS)} (default: the recipe's)")
     option("--out", help="folder of the run: state-STEP.pt, model.safetensors, log.csv (default: runs/DATA)")
     option("--resume", nargs="?", const="there", choices=("there", "auto"), metavar="auto", help="go on with the run "

@@ -9,7 +9,7 @@ import numpy as np
 from yolocourse import doctor
 from yolocourse.anchors import average_iou, dimension_clusters, iou_curve, to_pixels
 from yolocourse.commands.data import default_split, open_data
-from yolocourse.commands.using import chosen_precision
+from yolocourse.commands.using import chosen_precision, print_now
 from yolocourse.datasets.inspect import inspect
 from yolocourse.detect import find_device
 from yolocourse.models import YOLOv2
@@ -35,11 +35,6 @@ def bench_command(args: argparse.Namespace) -> None:
     if args.out:
         write_csv(Path(args.out), rows)
         print(f"wrote {args.out}")
-
-
-def print_now(line: str) -> None:
-    """For long runs whose output goes into a file."""
-    print(line, flush=True)
 
 
 def path_command(args: argparse.Namespace) -> None:

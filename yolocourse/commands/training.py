@@ -2,45 +2,50 @@
 
 import argparse
 import ast
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.utils.data import Dataset
 
 from yolocourse.commands.data import cached, default_split, open_data
-from yolocourse.commands.using import chosen_precision, open_detector, write_json
+from yolocourse.commands.using import chosen_precision, open_detector, print_now, write_json
 from yolocourse.datasets import toytown
 from yolocourse.detect import find_device
-from yolocourse.engine.evaluate import Evaluation, evaluate, slices_table
+from yolocourse.engine.evaluate import Evaluation, classify, evaluate, slices_table
 from yolocourse.engine.log import ConsoleLog, duration
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.state import StateFiles
+from yolocourse.engine.tasks import Classification
 from yolocourse.engine.train import MODEL, train
-from yolocourse.recipes import RECIPES, Recipe
-from yolocourse.weights.checkpoint import load_trunk
+from yolocourse.models import Classifier
+from yolocourse.recipes import CLASSIFIER_RECIPES, RECIPES, ClassifierRecipe, Recipe
+from yolocourse.weights.checkpoint import load_checkpoint, load_trunk
 from yolocourse.weights.darknet import load_trunk_weights
 
 
 def train_command(args: argparse.Namespace) -> None:
     recipe, device = resolve_recipe(args), find_device(args.device)
     dataset = open_data(args, default_split(args, training=True))
-    anchors = recipe.find_anchors(dataset.sizes())
-    settings, out = recipe.train, Path(args.out or f"runs/{args.data}")
+    labels, settings, out = dataset.labels, recipe.train, Path(args.out or f"runs/{args.data}")
     if StateFiles(out).paths() and not args.resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
-    tell = print if Processes.here().writes else lambda *lines, **how: None
-    torch.manual_seed(settings.seed)
-    model = recipe.build(dataset.labels, anchors)
-    tell(f"{len(dataset)} pictures, {len(dataset.labels)} classes: {', '.join(dataset.labels.names)}")
-    tell(f"recipe {recipe.name}: {recipe.network}, anchors (cells) {np.round(anchors, 2).tolist()}\n{settings}")
+    tell = print_now if Processes.here().writes else lambda line: None
+    model, task = make_model(recipe, dataset)
+    shown = ", ".join(labels.names[:20]) + (" ..." if len(labels) > 20 else "")
+    tell(f"{len(dataset)} pictures, {len(labels)} classes: {shown}")
+    anchors = np.round(model.anchors.numpy(), 2).tolist() if hasattr(model, "anchors") else "none"
+    tell(f"recipe {recipe.name}: {recipe.network}, anchors (cells) {anchors}\n{settings}")
     if args.pretrained:
         from_darknet = Path(args.pretrained).suffix != ".safetensors"
-        tell((load_trunk_weights if from_darknet else load_trunk)(args.pretrained, model))
-    pictures = cached(dataset, settings.size)
+        tell(str((load_trunk_weights if from_darknet else load_trunk)(args.pretrained, model)))
+    pictures = cached(dataset, max(settings.size, *(settings.crop or (0,))), tell)
     result = train(
-        model, pictures, dataset.labels, settings, out=out,
-        resume="auto" if args.resume == "auto" else bool(args.resume), on_step=ConsoleLog(args.log_seconds),
-        device=device, metadata={"recipe": recipe.name, "network": recipe.network},
+        model, pictures, labels, settings, out=out, resume="auto" if args.resume == "auto" else bool(args.resume),
+        task=task, on_step=ConsoleLog(args.log_seconds), device=device, metadata={"recipe": recipe},
     )  # fmt: skip
     tell(f"{result.seen} pictures in {duration(result.seconds)} ({result.seen / max(result.seconds, 1e-9):.0f}/s)")
     if result.interrupted:
@@ -49,9 +54,23 @@ def train_command(args: argparse.Namespace) -> None:
     tell(f"saved {out / MODEL}; next: yolocourse evaluate {args.data} {args.folder or ''} --model {out / MODEL}")
 
 
-def resolve_recipe(args: argparse.Namespace) -> Recipe:
-    """The recipe named on the command line, with its options and --set values laid over it."""
-    recipe = RECIPES[args.recipe or args.data]()
+def make_model(recipe: Recipe | ClassifierRecipe, dataset: Dataset) -> tuple[nn.Module, Callable | None]:
+    """The recipe's network with new weights for the data set's classes, and what it learns; None for detection."""
+    torch.manual_seed(recipe.train.seed)
+    if isinstance(recipe, ClassifierRecipe):
+        return recipe.build(dataset.labels), Classification(dataset.labels)
+    return recipe.build(dataset.labels, recipe.find_anchors(dataset.sizes())), None
+
+
+def resolve_recipe(args: argparse.Namespace) -> Recipe | ClassifierRecipe:
+    """The recipe named on the command line, with its options and --set values laid over it.
+
+    Raises ValueError for a detector's recipe on pictures without boxes, or the other way round.
+    """
+    name, known = args.recipe or args.data, RECIPES if args.data in RECIPES else CLASSIFIER_RECIPES
+    if name not in known:
+        raise ValueError(f"recipe {name!r} does not fit {args.data}; those that do: {', '.join(known)}")
+    recipe = known[name]()
     options = {"network": args.network, "size": args.size, "batch_size": args.batch_size, "images": args.images}
     options |= {"seed": args.seed, "workers": args.workers, "learning_rate": args.learning_rate}
     options["max_seconds"] = None if args.minutes is None else args.minutes * 60
@@ -72,6 +91,8 @@ def resolve_recipe(args: argparse.Namespace) -> Recipe:
 
 def evaluate_command(args: argparse.Namespace) -> None:
     device = find_device(args.device)
+    if args.data in CLASSIFIER_RECIPES:
+        return evaluate_classifier(args, device)
     detector = open_detector(args, device=device, precision=chosen_precision(args, device), compile=args.compile)
     labels = detector.labels
     if args.data == "toytown" and args.split is None:
@@ -88,6 +109,18 @@ def evaluate_command(args: argparse.Namespace) -> None:
         print(slices_table(results))
     if args.json:
         write_json(args.json, {name: result_to_dict(result) for name, result in results.items()})
+
+
+def evaluate_classifier(args: argparse.Namespace, device: torch.device) -> None:
+    """Top-1 and top-5 of a classifier's checkpoint."""
+    checkpoint = load_checkpoint(args.model)
+    if not isinstance(checkpoint.model, Classifier):
+        raise ValueError(f"{args.model}: a detector; {args.data} has pictures without boxes, for classifiers")
+    dataset = open_data(args, default_split(args, training=False), checkpoint.labels)
+    result = classify(checkpoint.model.to(device), dataset, checkpoint.preprocess)
+    print(f"{result}, {result.images_per_second:.1f}/s")
+    if args.json:
+        write_json(args.json, asdict(result))
 
 
 def result_to_dict(result: Evaluation) -> dict:

@@ -75,3 +75,8 @@ def unused(stem: str, taken: set[str]) -> str:
 
 def write_json(path: str | Path, content: object) -> None:
     Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def print_now(line: str) -> None:
+    """For long runs whose output goes into a file."""
+    print(line, flush=True)
