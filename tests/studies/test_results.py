@@ -50,6 +50,17 @@ def test_a_study_goes_on_where_it_was_stopped(tmp_path):
     assert read(path) == rows
 
 
+def test_two_processes_may_share_a_file(tmp_path):
+    path = tmp_path / "study.csv"
+
+    def rows():
+        collect(path, [Run({"seed": 1}, lambda: [{"AP50": 0.5}])], lambda line: None)  # meanwhile, elsewhere
+        yield {"AP50": 0.25}
+
+    found = collect(path, [Run({"seed": 0}, rows)], lambda line: None)
+    assert {row["seed"]: row["AP50"] for row in found} == {0: 0.25, 1: 0.5}
+
+
 def test_select_takes_rows_with_all_the_values():
     assert select(ROWS, network="YOLO", seed=0) == ROWS[:1]
     assert select(ROWS, network="YOLO", seed=1) == [] == select(ROWS, nothing=1)

@@ -69,7 +69,8 @@ def collect(path: Path, runs: Iterable[Run], report: Callable[[str], None] = pri
         if select(rows, **run.key):
             continue
         new = [run.key | row | made_by for row in run.rows()]
-        rows += new
+        # Read again: another process may have added runs meanwhile.
+        rows = (read(path) if Path(path).exists() else []) + new
         write(path, rows)
         for row in new:
             report(", ".join(f"{name} {_text(row[name])}" for name in row if name not in made_by))
