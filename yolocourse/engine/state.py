@@ -133,6 +133,11 @@ class StateFiles:
         found = self.folder.iterdir() if self.folder.is_dir() else ()
         return sorted((path for path in found if NAME.fullmatch(path.name)), reverse=True)
 
+    def tidy(self) -> None:
+        """Removes what a killed run left half written."""
+        for path in self.folder.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
     def save(self, state: TrainState, settings: TrainSettings) -> Path:
         """Writes one more, and removes the oldest beyond `keep` only then."""
         path = self.folder / f"state-{state.step:09d}.pt"

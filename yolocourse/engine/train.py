@@ -95,6 +95,8 @@ def train(
     task = task or Detection(criterion or _criterion(model, labels, settings))
     network = processes.wrap(_compiled(model, settings))
     writes = processes.writes and out is not None
+    if writes:
+        files.tidy()
     log, best, saved_at = CsvLog(Path(out) / LOG, state.step) if writes else None, -math.inf, time.monotonic()
 
     def save() -> None:
