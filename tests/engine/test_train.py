@@ -305,3 +305,15 @@ def test_loss_knows_the_cells_of_the_network(monkeypatch, scenes, make_settings)
     model = listed(len(scenes.labels), [[1.0, 1.0]], [(8, 3), "pool", (8, 3), "pool", (8, 3), "pool", (8, 3), "pool"])
     train(model, scenes, scenes.labels, make_settings(images=4))
     assert seen == [16]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_500_steps_from_random_weights_stay_finite(make_model, make_scenes, make_settings, precision):
+    """At a high rate, with warm-up; the loop raises NotFiniteError for a loss that is not."""
+    scenes = make_scenes(40)
+    settings = make_settings(images=2_000, warmup_images=400, precision=precision, learning_rate=5e-3, sizes=(64, 96))
+    result, reports = run(lambda: make_model(width=0.05), scenes, settings)
+    assert len(reports) == 500 and all(torch.isfinite(p).all() for p in result.model.parameters())
+    first, last = (sum(r.terms["total"] for r in part) for part in (reports[:50], reports[-50:]))
+    assert last < first
