@@ -14,6 +14,7 @@ from yolocourse.engine.loop import (
     Prepare,
     Totals,
     make_loader,
+    phase_of,
     progress,
     train_epoch,
 )
@@ -105,6 +106,14 @@ def test_last_pictures_come_at_the_largest_size(make_settings):
     prepare = Prepare(settings, CPU)
     assert {prepare.size(step, 50) for step in range(50)} == {32, 64, 96}
     assert {prepare.size(step, 70) for step in range(50)} == {96} == {prepare.size(3, 100)}
+
+
+def test_phases(make_settings):
+    settings = make_settings(images=100, warmup_images=10, sizes=(32, 64), last_images=20)
+    assert [phase_of(settings, seen) for seen in (0, 9, 10, 79, 80)] == ["warm-up"] * 2 + [""] * 2 + [
+        "last, at the largest size"
+    ]
+    assert phase_of(make_settings(images=24), 24) == ""
 
 
 def test_portions_of_a_batch_give_the_gradient_of_the_whole(make_model, make_scenes, make_settings):

@@ -40,6 +40,7 @@ class StepReport:
     waited: float  # share of the time spent waiting for pictures
     progress: float  # share of the training that is over, 0 to 1
     seconds: float  # since the start of training
+    phase: str = ""  # "warm-up", "last, at the largest size", or nothing of note
 
 
 def seeded(*numbers: int) -> torch.Generator:
@@ -165,7 +166,7 @@ def train_epoch(
     clock = time.perf_counter()
     for portions in grouped(loader, settings.accumulate):
         waited = time.perf_counter() - clock
-        rate = learning_rate(settings, state.seen, progress(state, settings))
+        rate, phase = learning_rate(settings, state.seen, progress(state, settings)), phase_of(settings, state.seen)
         for group in optimizer.param_groups:
             group["lr"] = rate
         totals, size = backward(state, task, portions, prepare, network, processes)
@@ -180,7 +181,17 @@ def train_epoch(
         done, speed = progress(state, settings), count / took
         on_step(
             StepReport(
-                state.step, state.seen, state.epoch, rate, size, values, speed, waited / took, done, state.seconds
+                state.step,
+                state.seen,
+                state.epoch,
+                rate,
+                size,
+                values,
+                speed,
+                waited / took,
+                done,
+                state.seconds,
+                phase,
             )
         )
         if done >= 1:
@@ -236,6 +247,13 @@ def update(state: TrainState, settings: TrainSettings) -> None:
     state.scaler.update()
     if state.average is not None:
         state.average.update_parameters(state.model)
+
+
+def phase_of(settings: TrainSettings, seen: int) -> str:
+    """A word on where the training stands after `seen` pictures, for people."""
+    if seen < settings.warmup_images:
+        return "warm-up"
+    return "last, at the largest size" if seen >= settings.images - settings.last_images and settings.sizes else ""
 
 
 def progress(state: TrainState, settings: TrainSettings) -> float:
