@@ -460,3 +460,10 @@ def test_recipes_and_data_must_fit(classes, folder, run, tmp_path, capsys):
     assert "a detector" in line
     line = error_of(capsys, "train", "imagenet", "--out", tmp_path)
     assert "imagenet needs the folder" in line
+
+
+def test_tensorboard_beside_the_console(folder, tmp_path):
+    pytest.importorskip("tensorboard")
+    out = tmp_path / "run"
+    arguments = ["train", "voc", str(folder), *TRAIN, "--images", "4", "--out", str(out), "--tensorboard"]
+    assert main(arguments) == 0 and list((out / "tensorboard").glob("events*"))

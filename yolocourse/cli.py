@@ -74,6 +74,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     option("--seed", type=int, help="seed of weights, order and augmentation (default: 0)")
     option("--workers", type=int, help="processes that load pictures, 0 for none (default: the recipe's)")
     option("--set", action="append", metavar="NAME=VALUE", help="any other setting of the recipe; may be repeated")
+    option("--tensorboard", action="store_true", help="curves and example pictures in OUT/tensorboard as well")
     option(
         "--log-seconds", type=float, default=10.0, help="seconds between two lines of progress (default: %(default)s)"
     )

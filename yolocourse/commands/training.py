@@ -3,6 +3,7 @@
 import argparse
 import ast
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,15 +15,17 @@ from torch.utils.data import Dataset
 from yolocourse.commands.data import cached, default_split, open_data
 from yolocourse.commands.using import chosen_precision, open_detector, print_now, write_json
 from yolocourse.datasets import toytown
-from yolocourse.detect import find_device
+from yolocourse.detect import Detector, find_device
 from yolocourse.engine.evaluate import Evaluation, classify, evaluate, slices_table
-from yolocourse.engine.log import ConsoleLog, duration
+from yolocourse.engine.log import ConsoleLog, TensorBoardLog, duration
+from yolocourse.engine.loop import StepReport
 from yolocourse.engine.processes import Processes
-from yolocourse.engine.state import StateFiles
+from yolocourse.engine.state import StateFiles, TrainState
 from yolocourse.engine.tasks import Classification
 from yolocourse.engine.train import MODEL, train
 from yolocourse.models import Classifier
 from yolocourse.recipes import CLASSIFIER_RECIPES, RECIPES, ClassifierRecipe, Recipe
+from yolocourse.viz import gallery
 from yolocourse.weights.checkpoint import load_checkpoint, load_trunk
 from yolocourse.weights.darknet import load_trunk_weights
 
@@ -43,15 +46,45 @@ def train_command(args: argparse.Namespace) -> None:
         from_darknet = Path(args.pretrained).suffix != ".safetensors"
         tell(str((load_trunk_weights if from_darknet else load_trunk)(args.pretrained, model)))
     pictures = cached(dataset, max(settings.size, *(settings.crop or (0,))), tell)
-    result = train(
-        model, pictures, labels, settings, out=out, resume="auto" if args.resume == "auto" else bool(args.resume),
-        task=task, on_step=ConsoleLog(args.log_seconds), device=device, metadata={"recipe": recipe},
-    )  # fmt: skip
+    with watching(args, out, dataset, recipe) as (on_step, on_epoch):
+        result = train(
+            model, pictures, labels, settings, out=out, resume="auto" if args.resume == "auto" else bool(args.resume),
+            task=task, on_step=on_step, on_epoch=on_epoch, device=device, metadata={"recipe": recipe},
+        )  # fmt: skip
     tell(f"{result.seen} pictures in {duration(result.seconds)} ({result.seen / max(result.seconds, 1e-9):.0f}/s)")
     if result.interrupted:
         tell(f"interrupted and saved; go on with the same command and --resume, or use {out / MODEL} as it is")
         return
     tell(f"saved {out / MODEL}; next: yolocourse evaluate {args.data} {args.folder or ''} --model {out / MODEL}")
+
+
+@contextmanager
+def watching(args: argparse.Namespace, out: Path, dataset: Dataset, recipe: Recipe | ClassifierRecipe):
+    """What is called after each step and each epoch: lines on the console, and TensorBoard where it is wanted.
+
+    TensorBoard also gets a sheet of training pictures with what a detector finds in them by then.
+    """
+    console = ConsoleLog(args.log_seconds, print_now)
+    if not args.tensorboard or not Processes.here().writes:
+        yield console, lambda state: None
+        return
+    states = StateFiles(out).paths() if args.resume else []
+    board = TensorBoardLog(out / "tensorboard", int(states[0].stem.split("-")[1]) if states else 0)
+
+    def on_step(report: StepReport) -> None:
+        console(report)
+        board(report)
+
+    def on_epoch(state: TrainState) -> None:
+        if isinstance(recipe, Recipe):
+            shown = [dataset[i][0] for i in range(min(6, len(dataset)))]
+            found = Detector(state.trained, dataset.labels, recipe.train.preprocess, threshold=0.3)(shown)
+            board.picture("found", gallery(shown, found=found, columns=3), state.step)
+
+    try:
+        yield on_step, on_epoch
+    finally:
+        board.close()
 
 
 def make_model(recipe: Recipe | ClassifierRecipe, dataset: Dataset) -> tuple[nn.Module, Callable | None]:

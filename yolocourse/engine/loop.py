@@ -178,22 +178,8 @@ def train_epoch(
         took /= processes.count
         state.step, state.seen, state.batches = state.step + 1, state.seen + count, state.batches + 1
         state.seconds += took
-        done, speed = progress(state, settings), count / took
-        on_step(
-            StepReport(
-                state.step,
-                state.seen,
-                state.epoch,
-                rate,
-                size,
-                values,
-                speed,
-                waited / took,
-                done,
-                state.seconds,
-                phase,
-            )
-        )
+        done, so_far = progress(state, settings), (state.step, state.seen, state.epoch)
+        on_step(StepReport(*so_far, rate, size, values, count / took, waited / took, done, state.seconds, phase))
         if done >= 1:
             return True
         if stops or (processes.count == 1 and asked_to_stop()):
