@@ -4,9 +4,10 @@ import re
 from base64 import b64decode
 from io import BytesIO
 
+import pytest
 from PIL import Image
 
-from yolocourse.widgets import choice, slider
+from yolocourse.widgets import choice, slider, sliders
 
 
 def grey(value):
@@ -14,7 +15,7 @@ def grey(value):
 
 
 def pixel(widget):
-    data = re.search(r'src="data:image/jpeg;base64,([^"]+)"', widget.children[1].value).group(1)
+    data = re.search(r'src="data:image/jpeg;base64,([^"]+)"', widget.children[-1].value).group(1)
     return Image.open(BytesIO(b64decode(data))).getpixel((4, 4))[0]
 
 
@@ -23,7 +24,7 @@ def test_slider_draws_its_value_at_once_and_again_when_moved():
     assert abs(pixel(widget) - 50) <= 2
     widget.children[0].value = 0.9
     assert abs(pixel(widget) - 90) <= 2
-    assert 'alt="a square of grey &lt;0.9&gt;"' in widget.children[1].value
+    assert 'alt="a square of grey &lt;0.9&gt;"' in widget.children[-1].value
 
 
 def test_choice():
@@ -38,4 +39,40 @@ def test_what_drawing_raises_is_shown():
         raise ValueError("no <picture>")
 
     widget = slider(fail, "level", 0.5, 0, 1, 0.1)
-    assert widget.children[1].value == "<pre>ValueError: no &lt;picture&gt;</pre>"
+    assert widget.children[-1].value == "<pre>ValueError: no &lt;picture&gt;</pre>"
+
+
+def test_sliders_draw_from_all_their_values_in_order():
+    calls = []
+
+    def draw(tx, ty):
+        calls.append((tx, ty))
+        return grey(0.5 + tx / 4 + ty / 2)
+
+    widget = sliders(draw, {"tx": (-1, -2, 2, 0.5), "ty": (0, -1, 1, 0.25)})
+    controls = widget.children[:-1]
+    assert [control.description for control in controls] == ["tx", "ty"]
+    assert [(control.min, control.max, control.step) for control in controls] == [(-2, 2, 0.5), (-1, 1, 0.25)]
+    assert abs(pixel(widget) - 25) <= 2
+    controls[1].value = 1
+    assert abs(pixel(widget) - 75) <= 2
+    controls[0].value = 0
+    assert abs(pixel(widget) - 100) <= 2
+    assert calls == [(-1, 0), (-1, 1), (0, 1)]
+
+
+def test_sliders_without_a_control():
+    with pytest.raises(ValueError, match="at least one"):
+        sliders(grey, {})
+
+
+def test_what_drawing_from_several_values_raises_is_shown():
+    def draw(a, b):
+        if a > b:
+            raise ValueError("a is above b")
+        return grey(b)
+
+    widget = sliders(draw, {"a": (0, 0, 1, 1), "b": (0.5, 0, 1, 0.5)})
+    assert abs(pixel(widget) - 50) <= 2
+    widget.children[0].value = 1
+    assert widget.children[-1].value == "<pre>ValueError: a is above b</pre>"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from yolocourse.metrics import VocResult
@@ -116,3 +117,15 @@ def test_no_figure_is_registered_anywhere():
     before = plt.get_fignums()
     assert isinstance(line([1], [1], "x", "y"), Figure)
     assert plt.get_fignums() == before
+
+
+def test_legend_of_bars_keeps_clear_of_title_and_labels():
+    series = {name: [0.1, 0.2] for name in ("without a passthrough", "pooled", "with passthrough")}
+    figure = bars(["flock", "everyday"], series, title="What was found, and a longer title than that")
+    (axes,), canvas = figure.axes, FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    legend = axes.get_legend().get_window_extent(renderer)
+    others = [axes.title, *axes.get_xticklabels()]
+    assert not any(legend.overlaps(other.get_window_extent(renderer)) for other in others)
+    assert legend.y0 >= 0, "and inside the figure"

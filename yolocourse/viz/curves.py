@@ -92,7 +92,8 @@ def bars(
     axes.grid(axis="x", visible=False)
     axes.margins(y=0.14)
     if len(series) > 1:
-        axes.legend(fontsize=9, frameon=False, ncols=len(series), loc="lower right", bbox_to_anchor=(1, 1))
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09)}  # above, it may run into the title
+        axes.legend(fontsize=9, frameon=False, ncols=len(series), **below)
     return figure
 
 
