@@ -12,10 +12,10 @@ NO_PYTHON = $(error Python 3.11, 3.12 or 3.13 is needed and no python3 on PATH r
 COURSE = @$(if $(START_WITH),"$(START_WITH)" yolocourse/setup_env.py,$(NO_PYTHON)) $(if $(PYTHON),--python "$(PYTHON)")
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test notebooks doctor lint lock
+.PHONY: help lab test notebooks doctor gpu-check lint lock
 
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1 \t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1 \t\2/p' Makefile | expand -t 16
 
 lab: ## start JupyterLab on the first notebook (PORT=8888)
 	$(COURSE) lab $(if $(PORT),--port "$(PORT)")
@@ -28,6 +28,9 @@ notebooks: ## execute and clean all notebooks in place
 
 doctor: ## check this machine
 	$(COURSE) doctor
+
+gpu-check: ## measure the full network on this machine (for a graphics card; 20 minutes)
+	$(COURSE) gpu-check
 
 lint: ## check the style
 	$(COURSE) lint

@@ -10,10 +10,12 @@ import torch
 from PIL import Image, ImageDraw
 
 from yolocourse.cli import COMMANDS, main, make_parser
-from yolocourse.engine.train import LOG, MODEL, STATE
+from yolocourse.engine.state import StateFiles
+from yolocourse.engine.train import LOG, MODEL
 from yolocourse.models import build
 from yolocourse.studies.results import write as write_results
 from yolocourse.weights.cfg import build_from_cfg, read_cfg
+from yolocourse.weights.checkpoint import load_checkpoint
 from yolocourse.weights.compare import activations
 from yolocourse.weights.darknet import load_weights, save_weights
 from yolocourse.weights.fetch import OFFICIAL, Official
@@ -78,7 +80,8 @@ def error_of(capsys, *arguments, lines: int = 1) -> str:
 
 
 def test_train_writes_a_run(run):
-    assert {path.name for path in run.iterdir()} == {STATE, MODEL, LOG}
+    states = [path.name for path in StateFiles(run).paths()]
+    assert states and {path.name for path in run.iterdir()} == {*states, MODEL, LOG}
     assert len((run / LOG).read_text().splitlines()) == 1 + 12 // 2
 
 
@@ -87,6 +90,13 @@ def test_train_again_needs_resume_and_then_goes_on(run, folder, capsys):
     assert "--resume" in error_of(capsys, *arguments)
     assert main([str(a) for a in (*arguments, "--resume")]) == 0
     assert "12 pictures" in capsys.readouterr().out
+
+
+def test_resume_auto_begins_where_there_is_nothing_and_goes_on_where_there_is(folder, tmp_path, capsys):
+    arguments = ["train", "voc", str(folder), *TRAIN, "--images", "4", "--out", str(tmp_path), "--resume", "auto"]
+    assert main(arguments) == 0 and "4 pictures in" in capsys.readouterr().out
+    before = (tmp_path / LOG).read_text()
+    assert main(arguments) == 0 and (tmp_path / LOG).read_text() == before
 
 
 def test_resume_with_other_settings_is_refused(run, folder, capsys):
@@ -203,7 +213,7 @@ def test_one_corrupt_picture_does_not_cost_the_others(run, folder, tmp_path, cap
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_corrupt_picture_ends_a_training_that_reads_as_it_goes(tmp_path, monkeypatch, capsys, workers):
-    monkeypatch.setattr("yolocourse.commands.CACHE_BYTES", 0)
+    monkeypatch.setattr("yolocourse.commands.data.CACHE_BYTES", 0)
     folder = write_voc(tmp_path / "bad")
     (folder / "JPEGImages" / "p3.png").write_bytes((folder / "JPEGImages" / "p3.png").read_bytes()[:60])
     line = error_of(capsys, "train", "voc", folder, *TRAIN, "--workers", workers, "--out", tmp_path / "r")
@@ -392,3 +402,68 @@ def test_path_with_another_budget_needs_another_file(tmp_path, capsys):
     write_results(out, [{"step": "yolo", "seed": 0, "slice": "mix", "images": 10}])
     assert main(["path", "--images", "20", "--out", str(out)]) == 2
     assert "made with 10 pictures" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory):
+    """Folders of red and blue pictures, in the splits train and val."""
+    root = tmp_path_factory.mktemp("classes")
+    for split in ("train", "val"):
+        for name in ("n00000001", "n00000002"):
+            (root / split / name).mkdir(parents=True)
+            for i in range(4):
+                colour = (200 + i, 0, 0) if name.endswith("1") else (0, 0, 200 + i)
+                Image.new("RGB", (60, 50), colour).save(root / split / name / f"{i}.png")
+    return root
+
+
+CLASSIFY = ("--set", "width=0.05", "--size", "64", "--batch-size", "4", "--set", "crop=(64, 80)",
+            "--set", "precision=float32", "--set", "warmup_images=0")  # fmt: skip
+
+
+def test_a_classifier_is_trained_and_judged_and_gives_a_detector_its_trunk(classes, folder, tmp_path, capsys):
+    out, ids, names = tmp_path / "c", tmp_path / "ids.txt", tmp_path / "names.txt"
+    ids.write_text("n00000002\nn00000001\n")
+    names.write_text("blue\nred\n")
+    lists = ["--classes", str(ids), "--class-names", str(names)]
+    assert main(["train", "imagefolder", str(classes), *CLASSIFY, *lists, "--images", "64", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "8 pictures, 2 classes: blue, red" in printed and "right" in printed
+    saved = load_checkpoint(out / MODEL)
+    assert saved.labels.ids == ("n00000002", "n00000001") and saved.metadata["recipe"]["name"] == "imagefolder"
+    figures = tmp_path / "figures.json"
+    model = ["--model", str(out / MODEL)]
+    assert main(["evaluate", "imagefolder", str(classes), *model, "--json", str(figures)]) == 0
+    assert "top-1" in capsys.readouterr().out
+    assert json.loads(figures.read_text())["images"] == 8
+    detector = ["train", "voc", str(folder), "--network", "yolov2", "--set", "width=0.05", "--size", "64", "--images",
+                "2", "--batch-size", "2", "--set", "anchors=1", "--pretrained", str(out / MODEL)]  # fmt: skip
+    assert main([*detector, "--out", str(tmp_path / "d")]) == 0
+    assert "tensors loaded" in capsys.readouterr().out
+
+
+def test_toy_towns_things_need_no_folder(tmp_path, capsys):
+    few = ["--scenes", "8", "--images", "8", "--batch-size", "4", "--set", "width=0.05", "--set", "sizes=(64,)"]
+    assert main(["train", "things", *few, "--out", str(tmp_path / "t")]) == 0
+    assert "27 classes" in capsys.readouterr().out
+    model = ["--model", str(tmp_path / "t" / MODEL)]
+    assert main(["evaluate", "things", "--test-scenes", "4", *model]) == 0
+    assert "(4 pictures)" in capsys.readouterr().out
+
+
+def test_recipes_and_data_must_fit(classes, folder, run, tmp_path, capsys):
+    line = error_of(capsys, "train", "voc", folder, "--recipe", "imagenet", "--out", tmp_path)
+    assert "recipe 'imagenet' does not fit voc" in line and "toytown" in line
+    line = error_of(capsys, "train", "imagefolder", classes, "--recipe", "voc", "--out", tmp_path)
+    assert "'voc' does not fit imagefolder" in line
+    line = error_of(capsys, "evaluate", "imagefolder", classes, "--model", run / MODEL)
+    assert "a detector" in line
+    line = error_of(capsys, "train", "imagenet", "--out", tmp_path)
+    assert "imagenet needs the folder" in line
+
+
+def test_tensorboard_beside_the_console(folder, tmp_path):
+    pytest.importorskip("tensorboard")
+    out = tmp_path / "run"
+    arguments = ["train", "voc", str(folder), *TRAIN, "--images", "4", "--out", str(out), "--tensorboard"]
+    assert main(arguments) == 0 and list((out / "tensorboard").glob("events*"))

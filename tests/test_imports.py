@@ -39,7 +39,7 @@ ORDER = [
     "widgets.py",
     "checks/",
     "doctor.py",
-    "commands.py",
+    "commands/",
     "cli.py",
     "__main__.py",
 ]

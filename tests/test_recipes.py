@@ -5,7 +5,19 @@ import pytest
 import torch
 
 from yolocourse.labels import FlatLabels
-from yolocourse.recipes import NETWORKS, RECIPES, Recipe, coco, small, toytown, voc
+from yolocourse.recipes import (
+    CLASSIFIER_RECIPES,
+    NETWORKS,
+    RECIPES,
+    Recipe,
+    coco,
+    imagenet,
+    imagenet448,
+    small,
+    toytown,
+    voc,
+    voc_modern,
+)
 
 
 def test_voc_has_the_values_of_the_reference():
@@ -71,3 +83,32 @@ def test_every_network_on_offer_can_be_built():
             assert toytown().with_values(network=name).build(labels, [[1.0, 1.0]]).num_outputs == 2
     with pytest.raises(ValueError, match="unknown network 'listed'"):
         toytown().with_values(network="listed")
+
+
+def test_imagenet_as_in_the_paper_and_in_darknet():
+    first, second = imagenet().train, imagenet448().train
+    assert (first.images, first.size, first.learning_rate, first.power) == (160 * 1_281_167, 224, 0.1, 4)
+    assert (second.images, second.size, second.learning_rate) == (10 * 1_281_167, 448, 1e-3)
+    for settings in (first, second):
+        assert (settings.optimizer, settings.momentum, settings.weight_decay) == ("sgd", 0.9, 5e-4)
+        assert (settings.batch_size, settings.schedule, settings.hue) == (128, "polynomial", 0.1)
+        assert settings.saturation == settings.exposure == pytest.approx(4 / 3)
+    assert first.crop == (128, 448) and second.crop == (448, 512)
+    assert first.warmup_images == 128_000 and second.warmup_images == 0
+
+
+@pytest.mark.parametrize("name", CLASSIFIER_RECIPES)
+def test_every_classifier_recipe_builds_its_network(name):
+    recipe = CLASSIFIER_RECIPES[name]()
+    assert recipe.name == name
+    model = recipe.with_values(width=0.05).build(FlatLabels(["a", "b", "c"])).eval()
+    assert model(torch.zeros(1, 3, 64, 64)).shape == (1, 3)
+    with pytest.raises(ValueError, match="unknown classifier 'nano'; known: darknet19, yolov1_classifier"):
+        recipe.with_values(network="nano")
+
+
+def test_voc_ends_at_the_largest_size_and_the_modern_one_is_kept_apart():
+    assert voc().train.last_images == 12_800 and max(voc().train.sizes) == 608
+    modern = voc_modern().train
+    assert (modern.optimizer, modern.average, modern.images) == ("adamw", 0.9998, voc().train.images)
+    assert voc().train.optimizer == "sgd" and voc().train.average == 0

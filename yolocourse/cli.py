@@ -9,10 +9,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from yolocourse import commands
+from yolocourse.commands import files, measuring, training, using
 from yolocourse.datasets.annotations import BadBoxWarning
 from yolocourse.engine.loop import NotFiniteError
-from yolocourse.recipes import NETWORKS, RECIPES
+from yolocourse.engine.processes import leave
+from yolocourse.recipes import CLASSIFIER_RECIPES, NETWORKS, RECIPES
 from yolocourse.studies import path as path_study
 from yolocourse.studies.bench import ROUNDS, SIZES
 from yolocourse.weights.fetch import OFFICIAL
@@ -30,17 +31,26 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", choices=("toytown", "voc", "coco"), help="kind of data set")
-    parser.add_argument(
-        "folder", nargs="?", help="voc: folder with Annotations and JPEGImages, or with VOC2007 ...; coco: folder"
-    )
+    parser.add_argument("data", choices=("toytown", "voc", "coco", "things", "imagenet", "imagefolder"),
+                        help="kind of data set; the last three have one class a picture and no boxes, and things is "
+                        "Toy Town's")  # fmt: skip
+    parser.add_argument("folder", nargs="?", help="voc: with Annotations and JPEGImages, or with VOC2007 ...; coco; "
+                        "imagenet, imagefolder: with train and val, which hold a folder for each class")  # fmt: skip
+    parser.add_argument("--classes", metavar="FILE", help="imagenet, imagefolder: list of the classes' folders in "
+                        "the order wanted, a line each, such as WordNet ids (default: as found, sorted)")  # fmt: skip
+    parser.add_argument("--class-names", metavar="FILE", help="with --classes: a list with a name for each")
     parser.add_argument("--annotations", help="coco: the JSON file; FOLDER then holds the pictures")
     parser.add_argument("--split", help="part of the data (default: to train, toytown train, voc trainval, coco "
                         "train2017; to evaluate, toytown's five slices, voc test, coco val2017)")  # fmt: skip
     parser.add_argument("--years", help="voc: years of a devkit, such as 2007,2012 (default: all)")
-    parser.add_argument("--scenes", type=int, default=1000, help="toytown: training scenes (default: %(default)s)")
     parser.add_argument(
-        "--test-scenes", type=int, default=100, help="toytown: scenes a test slice (default: %(default)s)"
+        "--scenes", type=int, default=1000, help="toytown, things: training pictures (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--test-scenes",
+        type=int,
+        default=100,
+        help="toytown: scenes a test slice; things: test pictures (default: %(default)s)",
     )
     parser.add_argument("--data-seed", type=int, default=0, help="toytown: seed of the scenes (default: %(default)s)")
 
@@ -48,11 +58,12 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 def add_train(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     option = parser.add_argument
-    option("--recipe", choices=sorted(RECIPES), help="settings to start from (default: the kind of data set's own; "
-           "'small' suits a few hundred pictures of yours)")  # fmt: skip
+    option("--recipe", choices=sorted(RECIPES | CLASSIFIER_RECIPES), help="settings to start from (default: the kind "
+           "of data set's own; 'small' suits a few hundred pictures of yours)")  # fmt: skip
     option("--network", help=f"{', '.join(NETWORKS)} (default: the recipe's)")
-    option("--out", help="folder of the run: state.pt, model.safetensors, log.csv (default: runs/DATA)")
-    option("--resume", action="store_true", help="go on with the run in --out, exactly where it was saved")
+    option("--out", help="folder of the run: state-STEP.pt, model.safetensors, log.csv (default: runs/DATA)")
+    option("--resume", nargs="?", const="there", choices=("there", "auto"), metavar="auto", help="go on with the run "
+           "in --out, exactly where it was saved; with the word auto, begin anew where there is none")  # fmt: skip
     option("--pretrained", metavar="FILE", help="start from another checkpoint's layers, all but the last; or from "
            "Darknet's, such as darknet19_448.conv.23")  # fmt: skip
     option("--images", type=int, help="pictures to train on in all, repeats included (default: the recipe's)")
@@ -63,6 +74,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     option("--seed", type=int, help="seed of weights, order and augmentation (default: 0)")
     option("--workers", type=int, help="processes that load pictures, 0 for none (default: the recipe's)")
     option("--set", action="append", metavar="NAME=VALUE", help="any other setting of the recipe; may be repeated")
+    option("--tensorboard", action="store_true", help="curves and example pictures in OUT/tensorboard as well")
     option(
         "--log-seconds", type=float, default=10.0, help="seconds between two lines of progress (default: %(default)s)"
     )
@@ -204,17 +216,17 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS: dict[str, tuple[Callable, Callable, str]] = {
-    "train": (commands.train_command, add_train, "train a detector on Toy Town, VOC-style folders or COCO JSON"),
-    "evaluate": (commands.evaluate_command, add_evaluate, "AP and recall of a trained detector, class by class"),
-    "detect": (commands.detect_command, add_detect, "find things in pictures"),
-    "convert": (commands.convert_command, add_convert, "Darknet's files to a checkpoint, or a checkpoint to them"),
-    "compare": (commands.compare_command, add_compare, "compare a Darknet network layer by layer with saved outputs"),
-    "fetch": (commands.fetch_command, add_fetch, "download official weights"),
-    "export": (commands.export_command, add_export, "write a detector as ONNX, decoding inside"),
-    "bench": (commands.bench_command, add_bench, "milliseconds and images a second on this device"),
-    "path": (commands.path_command, add_path, "the steps from YOLO to YOLOv2 on Toy Town, measured one by one"),
-    "anchors": (commands.anchors_command, add_anchors, "cluster a data set's box sizes into anchors"),
-    "doctor": (commands.doctor_command, add_doctor, "check this machine, or a data set"),
+    "train": (training.train_command, add_train, "train a detector on Toy Town, VOC-style folders or COCO JSON"),
+    "evaluate": (training.evaluate_command, add_evaluate, "AP and recall of a trained detector, class by class"),
+    "detect": (using.detect_command, add_detect, "find things in pictures"),
+    "convert": (files.convert_command, add_convert, "Darknet's files to a checkpoint, or a checkpoint to them"),
+    "compare": (files.compare_command, add_compare, "compare a Darknet network layer by layer with saved outputs"),
+    "fetch": (files.fetch_command, add_fetch, "download official weights"),
+    "export": (using.export_command, add_export, "write a detector as ONNX, decoding inside"),
+    "bench": (measuring.bench_command, add_bench, "milliseconds and images a second on this device"),
+    "path": (measuring.path_command, add_path, "the steps from YOLO to YOLOv2 on Toy Town, measured one by one"),
+    "anchors": (measuring.anchors_command, add_anchors, "cluster a data set's box sizes into anchors"),
+    "doctor": (measuring.doctor_command, add_doctor, "check this machine, or a data set"),
 }
 
 
@@ -242,6 +254,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"yolocourse {args.command}: interrupted", file=sys.stderr)
         return 130
+    finally:
+        leave()
 
 
 def cause(error: Exception) -> str:

@@ -14,14 +14,36 @@ from yolocourse.anchors import PRESETS, dimension_clusters
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.labels import LabelSpace
 from yolocourse.losses import DetectionLossSettings
-from yolocourse.models import BUILDERS, YOLOv2, build
+from yolocourse.models import BUILDERS, CLASSIFIERS, Classifier, YOLOv2, build
 
 NETWORKS = tuple(name for name in BUILDERS if name != "listed")
 MULTI_SCALE = tuple(range(320, 609, 32))  # YOLO9000, section 2, "Multi-Scale Training"
 
 
+class Settable:
+    """What both kinds of recipe can do: be copied with other values."""
+
+    def with_values(self, **values) -> "Settable":
+        """A copy with other values, of the recipe itself or of its training or loss settings, by name.
+
+        Raises ValueError for a name that none of them has.
+        """
+        loss, train, recipe = self.train.loss, self.train, self
+        for name, value in values.items():
+            if name in _names(DetectionLossSettings):
+                loss = replace(loss, **{name: value})
+            elif name in _names(TrainSettings) - {"loss"}:
+                train = replace(train, **{name: value})
+            elif name in _names(type(self)) - {"train"}:
+                recipe = replace(recipe, **{name: value})
+            else:
+                known = sorted(_names(DetectionLossSettings) | _names(TrainSettings) | _names(type(self)))
+                raise ValueError(f"unknown setting {name!r}; known: {', '.join(known)}")
+        return replace(recipe, train=replace(train, loss=loss))
+
+
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Settable):
     """What to train and how. `anchors`: pairs in grid cells, or how many to cluster from the training boxes."""
 
     name: str
@@ -56,23 +78,23 @@ class Recipe:
             options |= {"passthrough": self.passthrough, "trunk": self.trunk, "location": self.location}
         return build(self.network, **options)
 
-    def with_values(self, **values) -> "Recipe":
-        """A copy with other values, of the recipe itself or of its training or loss settings, by name.
 
-        Raises ValueError for a name that none of them has.
-        """
-        loss, train, recipe = self.train.loss, self.train, self
-        for name, value in values.items():
-            if name in _names(DetectionLossSettings):
-                loss = replace(loss, **{name: value})
-            elif name in _names(TrainSettings) - {"loss"}:
-                train = replace(train, **{name: value})
-            elif name in _names(Recipe) - {"train"}:
-                recipe = replace(recipe, **{name: value})
-            else:
-                known = sorted(_names(DetectionLossSettings) | _names(TrainSettings) | _names(Recipe))
-                raise ValueError(f"unknown setting {name!r}; known: {', '.join(known)}")
-        return replace(recipe, train=replace(train, loss=loss))
+@dataclass(frozen=True)
+class ClassifierRecipe(Settable):
+    """A classifier and how to train it: what detectors take their trunk from."""
+
+    name: str
+    train: TrainSettings
+    network: str = "darknet19"  # one of models.CLASSIFIERS
+    width: float = 1.0
+
+    def __post_init__(self):
+        if self.network not in CLASSIFIERS:
+            raise ValueError(f"unknown classifier {self.network!r}; known: {', '.join(CLASSIFIERS)}")
+
+    def build(self, labels: LabelSpace) -> Classifier:
+        """The network, with new weights; seed torch before for the same ones again."""
+        return build(self.network, num_outputs=labels.num_outputs, width=self.width)
 
 
 def _names(kind: type) -> set[str]:
@@ -100,6 +122,7 @@ def _reference(name: str, iterations: int, steps: tuple[int, ...]) -> Recipe:
         size=MULTI_SCALE[-1],
         sizes=MULTI_SCALE,
         sizes_every=10,
+        last_images=200 * 64,  # detector.c: the last 200 iterations at the largest size
         test_size=416,
         optimizer="sgd",
         learning_rate=1e-3,
@@ -124,4 +147,59 @@ def coco() -> Recipe:
     return _reference("coco", 500_200, (400_000, 450_000))
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"toytown": toytown, "small": small, "voc": voc, "coco": coco}
+def voc_modern() -> Recipe:
+    """The same data and network with what has become usual since: AdamW, cosine, a running average of the weights.
+
+    Not from the paper. As long as `voc`, with bfloat16 where the device has it.
+    """
+    recipe = voc().with_values(name="voc-modern", optimizer="adamw", learning_rate=1e-3, schedule="cosine")
+    return recipe.with_values(average=0.9998, clip_gradient=10.0, warmup_power=1.0)
+
+
+IMAGENET = 1_281_167  # pictures of the 1,000 classes to train on
+
+
+def imagenet() -> ClassifierRecipe:
+    """Darknet-19 on ImageNet (YOLO9000, section 3, "Training for classification"; darknet19.cfg).
+
+    160 epochs at 224 pixels, SGD from 0.1 down by a polynomial of power 4. Darknet's file has 256 pixels and 800,000
+    batches of 128 (80 epochs), with a burn-in over the first 1,000, which we take over.
+    """
+    return ClassifierRecipe("imagenet", _imagenet_settings(160, 224, 0.1, (128, 448), warmup_images=1_000 * 128))
+
+
+def imagenet448() -> ClassifierRecipe:
+    """The fine-tuning at 448 pixels: 10 epochs from 1e-3 (the same section; darknet19_448.cfg)."""
+    return ClassifierRecipe("imagenet448", _imagenet_settings(10, 448, 1e-3, (448, 512), warmup_images=0))
+
+
+def _imagenet_settings(epochs: int, size: int, rate: float, crop: tuple[int, int], **more) -> TrainSettings:
+    """What both share; saturation and exposure of .75 in Darknet's files are factors from .75 to 1 / .75."""
+    return TrainSettings(
+        images=epochs * IMAGENET, batch_size=128, size=size, crop=crop, optimizer="sgd", learning_rate=rate,
+        momentum=0.9, weight_decay=5e-4, schedule="polynomial", power=4.0, warmup_power=4.0, hue=0.1,
+        saturation=1 / 0.75, exposure=1 / 0.75, workers=8, **more,
+    )  # fmt: skip
+
+
+def imagefolder() -> ClassifierRecipe:
+    """A classifier for some thousand pictures of your own, a folder a class: AdamW, cosine, at 224 pixels."""
+    train = TrainSettings(images=100_000, batch_size=64, size=224, crop=(224, 320), learning_rate=1e-3)
+    return ClassifierRecipe("imagefolder", replace(train, warmup_images=5_000, saturation=1.3, exposure=1.3), width=0.5)
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "toytown": toytown, "small": small, "voc": voc, "voc-modern": voc_modern, "coco": coco,
+}  # fmt: skip
+
+
+def things() -> ClassifierRecipe:
+    """Toy Town's pictures of one thing each, at a quarter of the width: the trunk that the notebooks start from."""
+    train = TrainSettings(images=60_000, batch_size=64, size=128, sizes=(64, 96, 128), learning_rate=3e-3)
+    train = replace(train, warmup_images=4_000, hue=0.03, saturation=1.3, exposure=1.3)
+    return ClassifierRecipe("things", train, width=0.25)
+
+
+CLASSIFIER_RECIPES: dict[str, Callable[[], ClassifierRecipe]] = {
+    "things": things, "imagenet": imagenet, "imagenet448": imagenet448, "imagefolder": imagefolder,
+}  # fmt: skip

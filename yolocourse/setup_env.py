@@ -243,6 +243,7 @@ MODULES = {  # command -> what `python -m` runs in .venv
     "lab": ["yolocourse.lab"],
     "notebooks": ["yolocourse.notebooks"],
     "doctor": ["yolocourse", "doctor"],
+    "gpu-check": ["yolocourse.studies.gpu_check"],
     "lint": ["ruff", "check", "."],
 }
 

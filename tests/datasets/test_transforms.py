@@ -11,6 +11,8 @@ from torchvision.tv_tensors import BoundingBoxes, Image
 from yolocourse.datasets.transforms import (
     ColorJitter,
     JitterPlacement,
+    RandomCrop,
+    crop_transform,
     eval_transform,
     jitter_hsv,
     keep_visible,
@@ -273,3 +275,57 @@ def test_evaluation_keeps_boxes_of_any_size():
     assert eval_transform(32)(picture, target(rows, (1000, 1000)))[1]["labels"].tolist() == [0, 1]
     torch.manual_seed(11)
     assert train_transform(32, jitter=0)(picture, target(rows, (1000, 1000)))[1]["labels"].tolist() == []
+
+
+def gradient_picture(height=60, width=90):
+    """Red grows to the right, green downwards."""
+    x = torch.linspace(0, 255, width).expand(height, width)
+    y = torch.linspace(0, 255, height)[:, None].expand(height, width)
+    return Image(torch.stack([x, y, torch.full_like(x, 200)]).round().to(torch.uint8))
+
+
+def test_crop_without_chance_is_a_square_with_all_rows():
+    crop = RandomCrop(60, 60, 60, angle=0.0, aspect=1.0)
+    torch.manual_seed(0)
+    columns = set()
+    for _ in range(20):
+        image, target = crop(gradient_picture(), {"label": 3})
+        assert image.shape == (3, 60, 60) and target == {"label": 3}
+        assert image[1, :, 0].tolist() == gradient_picture()[1, :, 0].tolist(), "all rows are there"
+        columns.add(int(image[0, 0, 0]))
+    assert len(columns) > 5, "the square lies anywhere across"
+
+
+def test_crop_changes_size_proportions_and_angle():
+    torch.manual_seed(0)
+    draws = [RandomCrop(64, 40, 120, 7.0, 0.75).make_params([gradient_picture()]) for _ in range(300)]
+    shorter = [min(draw["inner"]) for draw in draws]
+    ratios = [draw["inner"][1] / draw["inner"][0] / 1.5 for draw in draws]
+    assert 39 <= min(shorter) < 45 and 115 < max(shorter) <= 121
+    assert 0.73 < min(ratios) < 0.78 and 1.28 < max(ratios) < 1.36
+    assert 6 < max(abs(draw["angle"]) for draw in draws) <= 7
+    for draw in draws:
+        sides = draw["inner"][::-1]
+        assert all(abs(s) <= abs(side - 64) / 2 for s, side in zip(draw["shift"], sides, strict=True))
+
+
+def test_a_small_picture_lies_on_grey():
+    torch.manual_seed(1)
+    image, _ = RandomCrop(96, 30, 30, 0.0, 1.0)(gradient_picture(), {})
+    blue = image[2]
+    assert int((blue == 200).sum()) == 30 * 45 and int((blue == 128).sum()) == 96 * 96 - 30 * 45
+
+
+@pytest.mark.parametrize(
+    "changed", [{"min_crop": 0}, {"min_crop": 50, "max_crop": 40}, {"aspect": 0.0}, {"aspect": 1.5}]
+)
+def test_crops_that_cannot_be(changed):
+    with pytest.raises(ValueError, match="got"):
+        RandomCrop(**{"size": 64, "min_crop": 40, "max_crop": 80} | changed)
+
+
+def test_crop_transform_for_a_classifier():
+    torch.manual_seed(0)
+    transform = crop_transform(64, 40, 100, hue=0.1, saturation=1.3, exposure=1.3)
+    image, target = transform(PilImage.new("RGB", (90, 60), "red"), {"label": torch.tensor(1)})
+    assert image.shape == (3, 64, 64) and image.dtype == torch.uint8 and target["label"] == 1

@@ -1,11 +1,15 @@
 """What a run says: lines, rows and curves, for steps made up by hand."""
 
+import builtins
 import csv
 import math
+import sys
+from dataclasses import replace
 
 import pytest
+from PIL import Image
 
-from yolocourse.engine.log import ConsoleLog, CsvLog, History, describe, duration
+from yolocourse.engine.log import ConsoleLog, CsvLog, History, TensorBoardLog, describe, duration, memory
 from yolocourse.engine.loop import StepReport
 
 TERMS = {"xy": 0.5, "wh": 0.25, "object": 1.0, "no_object": 2.0, "classes": 3.0, "warmup": 0.0, "total": 6.75}
@@ -25,11 +29,17 @@ def test_duration(seconds, text):
     assert duration(seconds) == text
 
 
-def test_line_of_a_step():
+def test_line_of_a_step(monkeypatch):
+    monkeypatch.setattr("yolocourse.engine.log.memory", lambda: 0.51)
     assert describe(report()) == (
         " 25% epoch 3 step 10 | rate 1.5e-03 size 224 | loss 6.75 (xy 0.5 wh 0.25 object 1 no_object 2 classes 3)"
-        " IoU 0.50 recall 0.25 | 120 images/s, waited 7%, 1:30 left"
+        " IoU 0.50 recall 0.25 | 120 images/s, waited 7%, 0.5 GB, 1:30 left"
     )
+    assert "rate 1.5e-03 warm-up size" in describe(replace(report(), phase="warm-up"))
+
+
+def test_memory_is_some_of_the_machines():
+    assert 0.05 < memory() < 1000
 
 
 def test_line_without_objects_claims_no_overlap():
@@ -98,3 +108,49 @@ def test_resumed_csv_drops_what_is_done_again(tmp_path, upto, kept):
     after = read(tmp_path / "log.csv")
     assert [row["step"] for row in after] == [*kept, str(upto + 1)]
     assert after[:-1] == before[: len(kept)]
+
+
+def events(folder):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    found = accumulator.EventAccumulator(str(folder))
+    found.Reload()
+    return found
+
+
+def test_tensorboard_gets_curves_and_pictures(tmp_path):
+    pytest.importorskip("tensorboard")
+    log = TensorBoardLog(tmp_path)
+    for step in (1, 2, 3):
+        log(report(step, total=float(step)))
+    log.picture("scenes", Image.new("RGB", (8, 6), "red"), 3)
+    log.close()
+    found = events(tmp_path)
+    assert [(e.step, e.value) for e in found.Scalars("loss/total")] == [(1, 1.0), (2, 2.0), (3, 3.0)]
+    assert {"loss/xy", "fit/recall", "run/learning_rate", "run/size"} <= set(found.Tags()["scalars"])
+    assert (found.Images("scenes")[0].width, found.Images("scenes")[0].height) == (8, 6)
+
+
+def test_tensorboard_of_a_resumed_run(tmp_path):
+    pytest.importorskip("tensorboard")
+    log = TensorBoardLog(tmp_path)
+    for step in (1, 2, 3):
+        log(report(step, total=1.0))
+    log.close()
+    log = TensorBoardLog(tmp_path, upto=1)
+    log(report(2, total=5.0))
+    log.close()
+    assert [(e.step, e.value) for e in events(tmp_path).Scalars("loss/total")] == [(1, 1.0), (2, 5.0)]
+
+
+def test_tensorboard_missing(tmp_path, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest, **more):
+        if name.startswith(("tensorboard", "torch.utils.tensorboard")):
+            raise ImportError(name)
+        return real(name, *rest, **more)
+
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ValueError, match=r"pip install 'yolocourse\[logging\]'"):
+        TensorBoardLog(tmp_path)

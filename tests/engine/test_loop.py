@@ -12,8 +12,9 @@ from yolocourse.engine.loop import (
     EpochSampler,
     NotFiniteError,
     Prepare,
+    Totals,
     make_loader,
-    per_picture,
+    phase_of,
     progress,
     train_epoch,
 )
@@ -46,8 +47,8 @@ class Grid64:
         return canvas, target
 
 
-def order(count=20, seed=0, epoch=0, skip=0, processes=None):
-    sampler = EpochSampler(count, seed, processes or Processes())
+def order(count=20, seed=0, epoch=0, skip=0, processes=None, batch_size=1):
+    sampler = EpochSampler(count, seed, processes or Processes(), batch_size)
     sampler.epoch, sampler.skip = epoch, skip
     result = list(sampler)
     assert len(sampler) == len(result)
@@ -71,19 +72,96 @@ def test_skipping_goes_on_where_it_stopped():
     assert order(skip=20) == order(skip=25) == []
 
 
-@pytest.mark.parametrize(("count", "ranks"), [(20, 2), (21, 2), (20, 3)])
-def test_processes_share_out_all_pictures(count, ranks):
-    parts = [order(count, processes=Processes(rank, ranks)) for rank in range(ranks)]
-    assert sorted(sum(parts, [])) == list(range(count))
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+@pytest.mark.parametrize(("count", "ranks", "batch"), [(20, 2, 4), (21, 2, 4), (25, 3, 6)])
+def test_processes_share_out_every_batch(count, ranks, batch):
+    """Batch k holds the same pictures however many processes there are; what fills no batch is left out."""
+    alone = order(count, epoch=1, batch_size=batch)
+    processes = [Processes(rank, ranks) for rank in range(ranks)]
+    parts = [order(count, epoch=1, processes=each, batch_size=batch) for each in processes]
+    share = batch // ranks
+    assert len(alone) == count // batch * batch
+    for k in range(count // batch):
+        together = sum((part[k * share : (k + 1) * share] for part in parts), [])
+        assert sorted(together) == sorted(alone[k * batch : (k + 1) * batch])
+    later = [order(count, epoch=1, skip=batch, processes=each, batch_size=batch) for each in processes]
+    assert later == [part[share:] for part in parts]
 
 
-def test_several_processes_are_refused_for_now(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ValueError, match="one of 2 processes"):
-        Processes.here()
-    monkeypatch.setenv("WORLD_SIZE", "1")
-    assert Processes.here() == Processes(0, 1) and Processes.here().writes
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_colours_do_not_depend_on_the_number_of_processes(make_scenes, make_settings, accumulate):
+    settings, samples = make_settings(batch_size=8, accumulate=accumulate), make_scenes(8)
+    whole = Prepare(settings, CPU)(collate([samples[i] for i in range(8)]), step=3).images
+    for rank in range(2):
+        prepare, mine = Prepare(settings, CPU, Processes(rank, 2)), list(range(8))[rank::2]
+        size, done = len(mine) // accumulate, 0
+        for portion in range(accumulate):
+            some = mine[portion * size : (portion + 1) * size]
+            images = prepare(collate([samples[i] for i in some]), 3, done).images
+            assert torch.equal(images, whole[some])
+            done += size
+
+
+def test_last_pictures_come_at_the_largest_size(make_settings):
+    settings = make_settings(images=100, sizes=(32, 64, 96), sizes_every=1, last_images=30)
+    prepare = Prepare(settings, CPU)
+    assert {prepare.size(step, 50) for step in range(50)} == {32, 64, 96}
+    assert {prepare.size(step, 70) for step in range(50)} == {96} == {prepare.size(3, 100)}
+
+
+def test_phases(make_settings):
+    settings = make_settings(images=100, warmup_images=10, sizes=(32, 64), last_images=20)
+    assert [phase_of(settings, seen) for seen in (0, 9, 10, 79, 80)] == ["warm-up"] * 2 + [""] * 2 + [
+        "last, at the largest size"
+    ]
+    assert phase_of(make_settings(images=24), 24) == ""
+
+
+def test_portions_of_a_batch_give_the_gradient_of_the_whole(make_model, make_scenes, make_settings):
+    """Without batch norm, whose statistics are those of a portion, cutting the batch changes nothing."""
+    weights = []
+    for accumulate in (1, 2, 4):
+        settings = make_settings(batch_size=8, accumulate=accumulate, optimizer="sgd", warmup_images=0, images=8)
+        model, sizes = without_batch_norm(make_model()), []
+
+        def criterion(raw, *rest, sizes=sizes):
+            sizes.append(len(raw))
+            total = raw.square().mean(dim=(1, 2, 3)).sum()
+            return Terms(total, total, torch.tensor(0.5))
+
+        _, reports, _ = run_epoch(model, Grid64(make_scenes(8)), settings, criterion)
+        assert sizes == [8 // accumulate] * accumulate
+        assert [report.seen for report in reports] == [8]
+        weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+    assert not torch.equal(weights[0], torch.cat([p.flatten() for p in make_model().parameters()]))
+    torch.testing.assert_close(weights[1], weights[0])
+    torch.testing.assert_close(weights[2], weights[0])
+
+
+def without_batch_norm(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+            module.train = lambda mode=True: None
+    return model
+
+
+def test_float16_keeps_a_scale_and_skips_infinite_gradients(make_model, make_scenes, make_settings):
+    model = make_model()
+    settings = make_settings(precision="float16", optimizer="sgd", warmup_images=0)
+    before = model.head.bias.detach().clone()
+    state, _, _ = run_epoch(
+        model, Grid64(make_scenes(40)), settings, Recorder()
+    )  # too large a scale is halved at first
+    assert state.scaler.is_enabled() and not torch.equal(model.head.bias, before)
+
+    def infinite(raw, *rest):
+        total = torch.sqrt(raw.float().sum() * 0)  # 0, with an infinite gradient
+        return Terms(total, total, torch.tensor(0.5))
+
+    model = make_model()
+    before = model.head.bias.detach().clone()
+    state, _, _ = run_epoch(model, Grid64(make_scenes(4)), settings, infinite)
+    assert torch.equal(model.head.bias, before) and state.scaler.get_scale() == 2**15, "half of the first one"
 
 
 @pytest.mark.parametrize(("count", "batches"), [(10, [4, 4]), (8, [4, 4]), (3, [3])])
@@ -205,9 +283,29 @@ def test_gradient_is_clipped(make_model, make_scenes, make_settings):
     assert moved == pytest.approx(0.01, rel=1e-2)
 
 
-def test_terms_are_sums_and_statistics_are_not():
-    terms = Terms(torch.tensor(8.0), torch.tensor(12.0), torch.tensor(0.75))
-    assert per_picture(terms, 4) == {"part": 2.0, "total": 3.0, "share": 0.75}
+class Fit(NamedTuple):
+    total: Tensor
+    average_iou: Tensor
+    truths: Tensor
+
+
+def test_terms_are_sums_and_statistics_are_means():
+    totals = Totals()
+    totals.add(Terms(torch.tensor(8.0), torch.tensor(12.0), torch.tensor(0.75)), 4)
+    assert totals.result(Processes())[:2] == ({"part": 2.0, "total": 3.0, "share": 0.75}, 4)
+    totals.add(Terms(torch.tensor(2.0), torch.tensor(6.0), torch.tensor(0.25)), 2)
+    terms, count, more = totals.result(Processes(), 7.0, 1.0)
+    assert (terms["total"], count, more) == (3.0, 6, [7.0, 1.0])
+    assert terms["part"] == pytest.approx(10 / 6) and terms["share"] == pytest.approx((0.75 * 4 + 0.25 * 2) / 6)
+
+
+def test_fit_is_a_mean_over_truths():
+    totals = Totals()
+    totals.add(Fit(torch.tensor(1.0), torch.tensor(0.5), torch.tensor(3)), 4)
+    totals.add(Fit(torch.tensor(1.0), torch.tensor(0.9), torch.tensor(1)), 4)
+    totals.add(Fit(torch.tensor(1.0), torch.tensor(0.0), torch.tensor(0)), 4)
+    terms, count, _ = totals.result(Processes())
+    assert terms == {"total": 0.25, "average_iou": pytest.approx(0.6), "truths": 4.0} and count == 12
 
 
 def test_preparation_depends_on_seed_and_step_alone(make_scenes, make_settings):

@@ -39,6 +39,12 @@ def test_steps(seen, expected):
     assert learning_rate(settings, seen) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("seen", "expected"), [(100, 0.1 * 0.9**4), (500, 0.1 / 16), (1000, 0), (1200, 0)])
+def test_polynomial(seen, expected):
+    settings = TrainSettings(**RATE, schedule="polynomial", power=4)
+    assert learning_rate(settings, seen) == pytest.approx(expected)
+
+
 def test_constant():
     settings = TrainSettings(**RATE, schedule="constant")
     assert {learning_rate(settings, seen) for seen in (100, 500, 1000)} == {0.1}

@@ -77,7 +77,7 @@ def test_damaged_file(saved, make_model, make_settings, kind):
         TrainState.start(make_model(), make_settings()).load(saved, make_settings())
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"model": {}}, {"format": "yolocourse-training-0"}])
+@pytest.mark.parametrize("content", [[1, 2], {"model": {}}, {"format": "yolocourse-training-1"}])
 def test_foreign_file(tmp_path, make_model, make_settings, content):
     torch.save(content, tmp_path / "state.pt")
     with pytest.raises(ValueError, match="not a training state of this version"):

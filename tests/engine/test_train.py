@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from yolocourse.engine.loop import NotFiniteError
-from yolocourse.engine.train import LOG, MODEL, STATE, train
+from yolocourse.engine.state import StateFiles
+from yolocourse.engine.train import BEST, LOG, MODEL, train
 from yolocourse.losses import DetectionLoss
 from yolocourse.models import listed
 from yolocourse.preprocess import Preprocess
@@ -115,7 +116,95 @@ def test_ctrl_c_saves_what_can_be_used(tmp_path, make_model, scenes, make_settin
     checkpoint = load_checkpoint(tmp_path / MODEL)
     assert checkpoint.labels == scenes.labels and checkpoint.preprocess == Preprocess(64, "stretch")
     assert checkpoint.metadata["seen"] == 4
-    assert (tmp_path / STATE).is_file()
+    assert [path.name for path in StateFiles(tmp_path).paths()] == ["state-000000001.pt"]
+
+
+def test_sigterm_saves_too(tmp_path, make_model, scenes, make_settings):
+    before = signal.getsignal(signal.SIGTERM)
+    terminate = lambda report: os.kill(os.getpid(), signal.SIGTERM)  # noqa: E731
+    result, reports = run(make_model, scenes, make_settings(), out=tmp_path, on_step=terminate)
+    assert result.interrupted and len(reports) == 1 and signal.getsignal(signal.SIGTERM) is before
+    _, rest = run(make_model, scenes, make_settings(), out=tmp_path, resume="auto")
+    assert [report.step for report in rest] == [2, 3, 4, 5, 6]
+
+
+def test_auto_begins_anew_where_there_is_nothing(tmp_path, make_model, scenes, make_settings):
+    _, reports = run(make_model, scenes, make_settings(), out=tmp_path, resume="auto")
+    assert len(reports) == STEPS
+    _, reports = run(make_model, scenes, make_settings(), out=tmp_path, resume="auto")
+    assert reports == []
+
+
+def test_saves_within_an_epoch(tmp_path, make_model, scenes, make_settings):
+    seen = []
+
+    def look(report):
+        seen.append([path.name for path in StateFiles(tmp_path).paths()])
+
+    run(make_model, scenes, make_settings(), out=tmp_path, on_step=look, save_seconds=0.0)
+    assert seen[1] == ["state-000000001.pt"] and seen[3][0] == "state-000000003.pt"
+    assert [path.name for path in StateFiles(tmp_path).paths()] == ["state-000000006.pt", "state-000000005.pt"]
+
+
+def test_a_damaged_newest_state_falls_back_to_the_one_before(tmp_path, make_model, scenes, make_settings):
+    _, expected = run(make_model, scenes, make_settings(), out=tmp_path / "whole")
+    run(make_model, scenes, make_settings(), out=tmp_path / "cut", on_step=press_ctrl_c_at(5))
+    newest, older = StateFiles(tmp_path / "cut").paths()
+    newest.write_bytes(newest.read_bytes()[:1000])
+    with pytest.warns(UserWarning, match=f"{newest.name}: damaged.*going on from the one before"):
+        _, rest = run(make_model, scenes, make_settings(), out=tmp_path / "cut", resume=True)
+    assert older.name == "state-000000004.pt" and essence(rest) == essence(expected[4:])
+    assert rows(tmp_path / "cut" / LOG) == rows(tmp_path / "whole" / LOG)
+    for path in StateFiles(tmp_path / "cut").paths():
+        path.write_bytes(b"")
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="damaged"):
+        run(make_model, scenes, make_settings(), out=tmp_path / "cut", resume="auto")
+
+
+def test_full_disk_leaves_the_state_before(tmp_path, make_model, scenes, make_settings, monkeypatch):
+    before = {}
+
+    def fill(report):
+        if report.step == 3:
+            before.update({path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != LOG})
+            monkeypatch.setattr("os.fsync", full)
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run(make_model, scenes, make_settings(), out=tmp_path, on_step=fill)
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != LOG}
+    assert after == before and "state-000000002.pt" in before, "no trace of the file that did not fit, either"
+
+
+def test_the_best_network_is_kept(tmp_path, make_model, scenes, make_settings):
+    scores, networks = iter([0.2, 0.5, 0.4]), []
+
+    def score(model):
+        assert not model.training
+        networks.append({name: value.clone() for name, value in model.state_dict().items()})
+        return next(scores)
+
+    run(make_model, scenes, make_settings(), out=tmp_path, score=score)
+    best = load_checkpoint(tmp_path / BEST)
+    torch.testing.assert_close(best.model.state_dict(), networks[1], rtol=0, atol=0)
+    assert best.metadata["score"] == 0.5 and best.metadata["seen"] == 16
+
+
+def test_dropout_goes_on_as_it_would_have(tmp_path, make_model, scenes, make_settings):
+    """What draws random numbers as it goes."""
+
+    def with_dropout():
+        model = make_model()
+        model.merge.append(torch.nn.Dropout(0.5))
+        return model
+
+    _, expected = run(with_dropout, scenes, make_settings(), out=tmp_path / "whole")
+    _, first = run(with_dropout, scenes, make_settings(), out=tmp_path / "parts", on_step=press_ctrl_c_at(3))
+    torch.rand(5)
+    _, second = run(with_dropout, scenes, make_settings(), out=tmp_path / "parts", resume=True)
+    assert essence(first + second) == essence(expected)
 
 
 def test_second_ctrl_c_stops_at_once(make_model, scenes, make_settings):
@@ -143,15 +232,15 @@ def test_loss_that_blows_up_leaves_the_last_state(tmp_path, make_model, scenes, 
     def criterion(raw, boxes, labels, seen):
         return good(raw * float("nan") if seen >= 12 else raw, boxes, labels, seen)
 
-    kept = []
+    kept, names = [], ("state-000000002.pt", MODEL)
 
     def remember(state):
-        kept.append({name: (tmp_path / name).read_bytes() for name in (STATE, MODEL)})
+        kept.append({name: (tmp_path / name).read_bytes() for name in names})
 
     with pytest.raises(NotFiniteError, match=r"step 4 is not finite: \{'xy': nan.*pictures \['scene \d"):
         run(make_model, scenes, make_settings(), out=tmp_path, criterion=criterion, on_epoch=remember)
     assert len(kept) == 1
-    assert {name: (tmp_path / name).read_bytes() for name in (STATE, MODEL)} == kept[0]
+    assert {name: (tmp_path / name).read_bytes() for name in names} == kept[0]
     _, reports = run(make_model, scenes, make_settings(), out=tmp_path, resume=True)
     assert reports[0].step == 3, "and training goes on from there"
 
@@ -190,14 +279,14 @@ def test_empty_data_set_is_refused(make_model, make_scenes, make_settings):
 def test_resume_needs_a_folder_and_a_state(tmp_path, make_model, scenes, make_settings):
     with pytest.raises(ValueError, match="resume needs the folder"):
         run(make_model, scenes, make_settings(), resume=True)
-    with pytest.raises(FileNotFoundError, match=r"state.pt: no training state"):
+    with pytest.raises(FileNotFoundError, match="no training state to resume from"):
         run(make_model, scenes, make_settings(), out=tmp_path, resume=True)
 
 
 def test_resume_with_other_settings_keeps_the_run_as_it_is(tmp_path, make_model, scenes, make_settings):
     run(make_model, scenes, make_settings(images=8), out=tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(before) == {STATE, MODEL, LOG}
+    assert set(before) == {"state-000000002.pt", MODEL, LOG}
     with pytest.raises(ValueError, match="images was 8, now 16"):
         run(make_model, scenes, make_settings(images=16), out=tmp_path, resume=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -216,3 +305,15 @@ def test_loss_knows_the_cells_of_the_network(monkeypatch, scenes, make_settings)
     model = listed(len(scenes.labels), [[1.0, 1.0]], [(8, 3), "pool", (8, 3), "pool", (8, 3), "pool", (8, 3), "pool"])
     train(model, scenes, scenes.labels, make_settings(images=4))
     assert seen == [16]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_500_steps_from_random_weights_stay_finite(make_model, make_scenes, make_settings, precision):
+    """At a high rate, with warm-up; the loop raises NotFiniteError for a loss that is not."""
+    scenes = make_scenes(40)
+    settings = make_settings(images=2_000, warmup_images=400, precision=precision, learning_rate=5e-3, sizes=(64, 96))
+    result, reports = run(lambda: make_model(width=0.05), scenes, settings)
+    assert len(reports) == 500 and all(torch.isfinite(p).all() for p in result.model.parameters())
+    first, last = (sum(r.terms["total"] for r in part) for part in (reports[:50], reports[-50:]))
+    assert last < first

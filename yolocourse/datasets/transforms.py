@@ -51,6 +51,71 @@ def train_transform(
     return v2.Compose(steps)
 
 
+def crop_transform(
+    size: int,
+    min_crop: int,
+    max_crop: int,
+    angle: float = 7.0,
+    aspect: float = 0.75,
+    flip: float = 0.5,
+    hue: float = 0.0,
+    saturation: float = 1.0,
+    exposure: float = 1.0,
+) -> v2.Compose:
+    """(PIL image or uint8 (3, h, w), target) -> (uint8 Image (3, size, size), target), for classifiers.
+
+    See `RandomCrop`. Colours as in `train_transform`; none by default, since the engine may change them on the device.
+    """
+    steps = [v2.ToImage(), RandomCrop(size, min_crop, max_crop, angle, aspect), v2.RandomHorizontalFlip(flip)]
+    if (hue, saturation, exposure) != (0, 1, 1):
+        steps.append(ColorJitter(hue, saturation, exposure))
+    return v2.Compose(steps)
+
+
+class RandomCrop(v2.Transform):
+    """A square of `size` pixels out of a picture that was resized, bent and turned at random.
+
+    Darknet's augmentation for classification (image.c, random_augment_image; YOLO9000, section 3, "Training for
+    classification"). The shorter side becomes between `min_crop` and `max_crop` pixels long, height and width change
+    against each other by a factor between `aspect` and 1 / `aspect`, the picture is turned by up to `angle` degrees,
+    and the square is cut out anywhere in it, or anywhere around it where the picture has become smaller. What lies
+    outside becomes grey.
+    Raises ValueError unless 0 < min_crop <= max_crop and 0 < aspect <= 1.
+    """
+
+    def __init__(self, size: int, min_crop: int, max_crop: int, angle: float = 7.0, aspect: float = 0.75):
+        super().__init__()
+        if not 0 < min_crop <= max_crop:
+            raise ValueError(f"min_crop must be at least 1 pixel and at most max_crop, got {min_crop} and {max_crop}")
+        if not 0 < aspect <= 1:
+            raise ValueError(f"aspect is the lowest factor, above 0 and at most 1, got {aspect}")
+        self.size, self.low, self.high, self.angle, self.aspect = size, min_crop, max_crop, angle, aspect
+
+    def make_params(self, flat_inputs: list) -> dict:
+        height, width = next(value for value in flat_inputs if isinstance(value, Tensor)).shape[-2:]
+        factor = 1 + float(torch.rand(())) * (self.aspect - 1)
+        aspect = factor if torch.rand(()) < 0.5 else 1 / factor
+        shorter = self.low + float(torch.rand(())) * (self.high - self.low)
+        scale = shorter / min(height, width * aspect)
+        wide, high = max(1, round(width * aspect * scale)), max(1, round(height * scale))
+        # The middle of the square, from the middle of the picture: half of what one has more than the other.
+        shift = [(float(torch.rand(())) - 0.5) * abs(side - self.size) for side in (wide, high)]
+        return {"inner": (high, wide), "shift": shift, "angle": (float(torch.rand(())) * 2 - 1) * self.angle}
+
+    def transform(self, inpt: object, params: dict) -> object:
+        if not isinstance(inpt, Image):
+            return inpt
+        grey, (high, wide) = round(GREY * 255), params["inner"]
+        picture = functional.resize(inpt.as_subclass(Tensor), [high, wide], InterpolationMode.BILINEAR, antialias=True)
+        left, top = (max(0, (self.size - side + 1) // 2) for side in (wide, high))
+        canvas = functional.pad(picture, [left, top, left, top], fill=grey)
+        canvas = functional.affine(
+            canvas, params["angle"], [round(each) for each in params["shift"]], 1.0, [0.0, 0.0],
+            InterpolationMode.BILINEAR, fill=grey,
+        )  # fmt: skip
+        return Image(functional.center_crop(canvas, [self.size, self.size]))
+
+
 def eval_transform(size: int | tuple[int, int], rule: str = "stretch") -> v2.Compose:
     """(PIL image or uint8 (3, h, w), target) -> (uint8 Image (3, H, W), target), placed as `Preprocess` does.
 

@@ -2,9 +2,14 @@
 
 import csv
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
 
 from yolocourse.engine.loop import StepReport
 
@@ -27,11 +32,25 @@ def describe(report: StepReport) -> str:
     if "top1" in terms:
         fit = f"right {terms['top1']:.0%}"
     left = report.seconds * (1 - report.progress) / max(report.progress, 1e-9)
+    phase = f" {report.phase}" if report.phase else ""
     return (
-        f"{report.progress:4.0%} epoch {report.epoch + 1} step {report.step} | rate {report.learning_rate:.1e}"
+        f"{report.progress:4.0%} epoch {report.epoch + 1} step {report.step} | rate {report.learning_rate:.1e}{phase}"
         f" size {report.size} | loss {terms['total']:.3g} ({parts}) {fit}"
-        f" | {report.images_per_second:.0f} images/s, waited {report.waited:.0%}, {duration(left)} left"
+        f" | {report.images_per_second:.0f} images/s, waited {report.waited:.0%}, {memory():.1f} GB,"
+        f" {duration(left)} left"
     )
+
+
+def memory() -> float:
+    """Billions of bytes in use at most so far: on the graphics card where there is one, else of the process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e9
+    try:
+        import resource
+    except ImportError:  # Windows
+        return math.nan
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 @dataclass
@@ -69,6 +88,35 @@ class History:
                 average, weight = decay * average + (1 - decay) * value, decay * weight + (1 - decay)
             result.append(average / weight if weight else math.nan)
         return result
+
+
+class TensorBoardLog:
+    """Curves and pictures for TensorBoard, in `folder`; look at them with: tensorboard --logdir FOLDER.
+
+    upto: a resumed run drops what was written after the step that it starts from. Raises ValueError where the package
+    tensorboard is missing.
+    """
+
+    def __init__(self, folder: str | Path, upto: int = 0):
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ValueError("logging for TensorBoard needs its package: pip install 'yolocourse[logging]'") from None
+        self.writer = SummaryWriter(str(folder), purge_step=upto + 1 if upto else None)
+
+    def __call__(self, report: StepReport) -> None:
+        for name, value in report.terms.items():
+            self.writer.add_scalar(f"loss/{name}" if name in (*LOSSES, "warmup", "total") else f"fit/{name}", value,
+                                   report.step)  # fmt: skip
+        for name in ("learning_rate", "size", "images_per_second", "waited"):
+            self.writer.add_scalar(f"run/{name}", getattr(report, name), report.step)
+
+    def picture(self, name: str, picture: Image.Image, step: int) -> None:
+        """One picture, such as scenes with what the network finds in them by now."""
+        self.writer.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
+
+    def close(self) -> None:
+        self.writer.close()
 
 
 class CsvLog:

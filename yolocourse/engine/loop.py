@@ -2,11 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from yolocourse.datasets.batch import Batch, MultiScale, collate, resize
@@ -15,6 +18,8 @@ from yolocourse.engine.processes import Processes
 from yolocourse.engine.schedule import learning_rate
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.state import TrainState
+
+ALONE = Processes()
 
 
 class NotFiniteError(RuntimeError):
@@ -31,10 +36,11 @@ class StepReport:
     learning_rate: float
     size: int  # side of the network's input, pixels
     terms: dict[str, float]  # the loss terms per picture, and the statistics of losses.LossTerms
-    images_per_second: float
+    images_per_second: float  # of all processes
     waited: float  # share of the time spent waiting for pictures
     progress: float  # share of the training that is over, 0 to 1
     seconds: float  # since the start of training
+    phase: str = ""  # "warm-up", "last, at the largest size", or nothing of note
 
 
 def seeded(*numbers: int) -> torch.Generator:
@@ -43,47 +49,97 @@ def seeded(*numbers: int) -> torch.Generator:
 
 
 class EpochSampler(Sampler[int]):
-    """Every picture once, in an order that depends on seed and epoch alone; `skip` pictures of it are already done."""
+    """Every picture once, in an order that depends on seed and epoch alone; `skip` pictures of it are already done.
 
-    def __init__(self, count: int, seed: int, processes: Processes):
+    Of several processes each takes every count-th picture, so that a batch holds the same pictures however many there
+    are. So that all take the same number of steps, what does not fill the last batch is left out.
+    """
+
+    def __init__(self, count: int, seed: int, processes: Processes, batch_size: int = 1):
         self.count, self.seed, self.processes = count, seed, processes
         self.epoch = self.skip = 0
+        self.whole = count if count < batch_size else count // batch_size * batch_size
 
     def __iter__(self) -> Iterator[int]:
         order = torch.randperm(self.count, generator=seeded(self.seed, self.epoch)).tolist()
-        return iter(order[self.processes.rank :: self.processes.count][self.skip :])
+        return iter(order[self.skip : self.whole][self.processes.rank :: self.processes.count])
 
     def __len__(self) -> int:
-        return max(len(range(self.processes.rank, self.count, self.processes.count)) - self.skip, 0)
+        return len(range(self.processes.rank, max(self.whole - self.skip, 0), self.processes.count))
 
 
 def make_loader(dataset: Dataset, settings: TrainSettings, device: torch.device, processes: Processes) -> DataLoader:
-    """Batches of a data set of uint8 samples. A last batch that is not full is left out: batch norm would suffer."""
+    """Portions of batches of a data set of uint8 samples. A last batch that is not full is left out: batch norm would
+    suffer. Raises ValueError where a batch cannot be shared out equally, or several processes have less than one batch.
+    """
+    portion = processes.share(settings.batch_size, settings.accumulate)
+    if processes.count > 1 and len(dataset) < settings.batch_size:
+        raise ValueError(f"{len(dataset)} pictures are less than one batch of {settings.batch_size}; use one process")
     return DataLoader(
         dataset,
-        settings.batch_size,
-        sampler=EpochSampler(len(dataset), settings.seed, processes),
+        portion,
+        sampler=EpochSampler(len(dataset), settings.seed, processes, settings.batch_size),
         num_workers=settings.workers,
         persistent_workers=settings.workers > 0,
         pin_memory=device.type == "cuda",
-        drop_last=len(dataset) >= settings.batch_size,
         collate_fn=collate,
+        generator=torch.Generator(),  # else each epoch would draw from the global one, a resumed epoch once more
     )
 
 
 class Prepare:
     """Batch of the loader -> network input and truths, on the device: size of this step, colours, value range."""
 
-    def __init__(self, settings: TrainSettings, device: torch.device):
-        self.settings, self.device = settings, device
+    def __init__(self, settings: TrainSettings, device: torch.device, processes: Processes = ALONE):
+        self.settings, self.device, self.processes = settings, device, processes
         self.jitter = ColorJitter(settings.hue, settings.saturation, settings.exposure)
         self.sizes = MultiScale(settings.sizes, settings.sizes_every, settings.seed) if settings.sizes else None
 
-    def __call__(self, batch: Batch, step: int) -> Batch:
+    def __call__(self, batch: Batch, step: int, first: int = 0, seen: int = 0) -> Batch:
+        """first: how many pictures of the step this process has prepared before; seen: in the steps before."""
         batch = batch.to(self.device)
-        changes = self.jitter.draw((len(batch),), seeded(self.settings.seed, step))
-        batch.images = jitter_hsv(batch.images, *changes)
-        return batch if self.sizes is None else resize(batch, self.sizes.size(step))
+        count, rank = self.processes.count, self.processes.rank
+        # Drawn for the whole batch, so that a picture's colours do not depend on which process it is in.
+        changes = self.jitter.draw(
+            (max(self.settings.batch_size, len(batch) * count),), seeded(self.settings.seed, step)
+        )
+        mine = [values[rank::count][first : first + len(batch)] for values in changes]
+        batch.images = jitter_hsv(batch.images, *mine)
+        return batch if self.sizes is None else resize(batch, self.size(step, seen))
+
+    def size(self, step: int, seen: int) -> int:
+        """Side of the network's input at this step, pixels: the largest one at the end, where the settings say so."""
+        if seen >= self.settings.images - self.settings.last_images:
+            return max(self.settings.sizes)
+        return self.sizes.size(step)
+
+
+class Totals:
+    """Loss terms and statistics of the portions of a batch, added up; over all processes when asked."""
+
+    def __init__(self):
+        self.names, self.total_at, self.values = (), 0, None
+
+    def add(self, terms: tuple, count: int) -> None:
+        """Terms up to `total` are sums; those behind it are means over the truths, or over pictures without such."""
+        self.names, self.total_at = terms._fields, terms._fields.index("total")
+        stacked = torch.stack([value.detach().float() for value in terms])
+        weight = terms.truths.float() if "truths" in terms._fields else stacked.new_tensor(float(count))
+        parts, statistics = stacked[: self.total_at + 1], stacked[self.total_at + 1 :]
+        row = torch.cat([parts, statistics * weight, torch.stack([weight, weight.new_tensor(float(count))])])
+        self.values = row if self.values is None else self.values + row
+
+    def result(self, processes: Processes, *more: float) -> tuple[dict[str, float], int, list[float]]:
+        """Terms per picture, pictures, and sums over the processes of `more`: one exchange, one copy off the device."""
+        row = torch.cat([self.values, self.values.new_tensor(more)])
+        numbers = processes.sum(row).tolist()
+        weight, count = numbers[len(self.names) : len(self.names) + 2]
+        terms = {}
+        for i, name in enumerate(self.names):
+            terms[name] = numbers[i] / (count if i <= self.total_at else max(weight, 1e-9))
+        if "truths" in terms:
+            terms["truths"] = weight
+        return terms, round(count), numbers[len(self.names) + 2 :]
 
 
 def train_epoch(
@@ -92,54 +148,98 @@ def train_epoch(
     loader: DataLoader,
     settings: TrainSettings,
     on_step: Callable[[StepReport], None] = lambda report: None,
+    processes: Processes = ALONE,
+    network: nn.Module | None = None,
+    asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Trains until the epoch or the training is over; True when the training is.
 
-    task: what a batch means for the network's output, see `engine.tasks`.
-    Raises NotFiniteError, naming step, terms and pictures, before a bad step reaches the weights.
+    task: what a batch means for the network's output, see `engine.tasks`. network: the model as it is run, where that
+    is not the model itself (compiled, or averaging its gradients over the processes).
+    Raises NotFiniteError, naming step, terms and pictures, before a bad step reaches the weights; and Interrupted
+    between two steps once any process is asked to stop.
     """
-    model, optimizer = state.model.train(), state.optimizer
+    model, optimizer, network = state.model.train(), state.optimizer, network or state.model
     device = next(model.parameters()).device
-    precision = getattr(torch, state.precision)
-    prepare = Prepare(settings, device)
+    prepare = Prepare(settings, device, processes)
     loader.sampler.epoch, loader.sampler.skip = state.epoch, state.batches * settings.batch_size
     clock = time.perf_counter()
-    for batch in loader:
+    for portions in grouped(loader, settings.accumulate):
         waited = time.perf_counter() - clock
-        task.check(batch)
-        batch = prepare(batch, state.step)
-        rate = learning_rate(settings, state.seen, progress(state, settings))
+        rate, phase = learning_rate(settings, state.seen, progress(state, settings)), phase_of(settings, state.seen)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        images = batch.inputs().contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            raw = model(images)
-        terms = task(raw, batch, state.seen)
-        values = per_picture(terms, len(batch))
+        totals, size = backward(state, task, portions, prepare, network, processes)
+        values, count, (took, stops) = totals.result(processes, time.perf_counter() - clock, float(asked_to_stop()))
         if not math.isfinite(values["total"]):
-            raise NotFiniteError(f"loss at step {state.step + 1} is not finite: {values}; pictures {batch.image_ids}")
-        optimizer.zero_grad(set_to_none=True)
-        (terms.total / len(batch)).backward()
-        if settings.clip_gradient:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_gradient)
-        optimizer.step()
-        if state.average is not None:
-            state.average.update_parameters(model)
-        took = time.perf_counter() - clock
-        state.step, state.seen, state.batches = state.step + 1, state.seen + len(batch), state.batches + 1
+            ids = [image_id for portion in portions for image_id in portion.image_ids]
+            raise NotFiniteError(f"loss at step {state.step + 1} is not finite: {values}; pictures {ids}")
+        update(state, settings)
+        took /= processes.count
+        state.step, state.seen, state.batches = state.step + 1, state.seen + count, state.batches + 1
         state.seconds += took
-        done = progress(state, settings)
-        speed, side = len(batch) / took, images.shape[-1]
-        on_step(
-            StepReport(
-                state.step, state.seen, state.epoch, rate, side, values, speed, waited / took, done, state.seconds
-            )
-        )
+        done, so_far = progress(state, settings), (state.step, state.seen, state.epoch)
+        on_step(StepReport(*so_far, rate, size, values, count / took, waited / took, done, state.seconds, phase))
         if done >= 1:
             return True
+        if stops or (processes.count == 1 and asked_to_stop()):
+            raise Interrupted
         clock = time.perf_counter()
     state.epoch, state.batches = state.epoch + 1, 0
     return False
+
+
+class Interrupted(Exception):
+    """Raised between two steps after a request to stop, where the state is whole."""
+
+
+def grouped(batches: Iterable[Batch], count: int) -> Iterator[list[Batch]]:
+    """Lists of `count` batches, the last one shorter if need be."""
+    batches = iter(batches)
+    while group := list(islice(batches, count)):
+        yield group
+
+
+def backward(
+    state: TrainState, task: Callable, portions: list[Batch], prepare: Prepare, network: nn.Module, processes: Processes
+) -> tuple[Totals, int]:
+    """Loss and gradients of one step, portion by portion; what the terms were, and the side of the pictures."""
+    state.optimizer.zero_grad(set_to_none=True)
+    device, precision = prepare.device, getattr(torch, state.precision)
+    kind = next(state.model.parameters()).dtype  # float32, but for tests of what rounding does
+    count, totals, done = sum(map(len, portions)), Totals(), 0
+    for number, portion in enumerate(portions):
+        task.check(portion)
+        batch = prepare(portion, state.step, done, state.seen)
+        done += len(batch)
+        last = number == len(portions) - 1
+        # Gradients travel between the processes once, with the last portion.
+        with nullcontext() if last or processes.count == 1 else network.no_sync():
+            images = batch.inputs(kind).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                raw = network(images)
+            terms = task(raw, batch, state.seen)
+            totals.add(terms, len(batch))
+            state.scaler.scale(terms.total / count).backward()  # the mean over the processes is taken on the way
+    return totals, images.shape[-1]
+
+
+def update(state: TrainState, settings: TrainSettings) -> None:
+    """One step of the optimiser, and of the running average. float16: left out where a gradient is infinite."""
+    if settings.clip_gradient:
+        state.scaler.unscale_(state.optimizer)
+        torch.nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_gradient)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    if state.average is not None:
+        state.average.update_parameters(state.model)
+
+
+def phase_of(settings: TrainSettings, seen: int) -> str:
+    """A word on where the training stands after `seen` pictures, for people."""
+    if seen < settings.warmup_images:
+        return "warm-up"
+    return "last, at the largest size" if seen >= settings.images - settings.last_images and settings.sizes else ""
 
 
 def progress(state: TrainState, settings: TrainSettings) -> float:
@@ -148,13 +248,3 @@ def progress(state: TrainState, settings: TrainSettings) -> float:
     if settings.max_seconds is not None:
         share = max(share, state.seconds / settings.max_seconds)
     return min(share, 1.0)
-
-
-def per_picture(terms, count: int) -> dict[str, float]:
-    """Loss terms divided by the number of pictures; statistics (after `total`) as they are. One copy off the device."""
-    names, total_at = terms._fields, terms._fields.index("total")
-    values = torch.stack([value.detach().float() for value in terms]).tolist()
-    return {
-        name: value / count if i <= total_at else value
-        for i, (name, value) in enumerate(zip(names, values, strict=True))
-    }

@@ -21,6 +21,8 @@ def learning_rate(settings: TrainSettings, seen: int, progress: float | None = N
         start = min(warmup / settings.images, 1.0)
         part = min(max((progress - start) / max(1 - start, 1e-9), 0.0), 1.0)
         return settings.learning_rate * (1 + math.cos(math.pi * part)) / 2
+    if settings.schedule == "polynomial":  # Darknet's "poly": of all of the training, the warm-up included
+        return settings.learning_rate * max(1 - progress, 0.0) ** settings.power
     if settings.schedule == "steps":
         passed = sum(max(seen, progress * settings.images) >= step for step in settings.steps)
         return settings.learning_rate * settings.step_factor**passed
@@ -38,6 +40,7 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Opt
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
+    fused = all(p.device.type == "cuda" for p in parameters)  # one kernel for all tensors instead of one for each
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999))
-    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+        return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=fused)
+    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=fused)

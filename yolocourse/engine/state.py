@@ -1,11 +1,14 @@
 """Where a training run stands: saved as a whole, so that a resumed run goes on as if nothing had happened.
 
-Nothing in a run draws random numbers from a state that changes as it goes: pictures, their order and sizes depend on
-the seed, the epoch and the step alone. So the network, optimiser, average, number format and counters are all of it.
+Pictures, their order, their colours and the sizes of multi-scale training depend on the seed, the epoch and the step
+alone, so there is nothing to save of them but the counters. What draws as it goes (dropout) uses torch's generators;
+they are saved with the network, the optimiser, the average of weights and the scale of float16's gradients.
 """
 
 import io
-from dataclasses import asdict, dataclass
+import re
+import warnings
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,9 +20,14 @@ from yolocourse.engine.schedule import make_optimizer
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.weights.checkpoint import write_atomically
 
-FORMAT = "yolocourse-training-1"
+FORMAT = "yolocourse-training-2"
 # What may differ between a run and its continuation without changing what is trained.
-FREE_TO_CHANGE = ("workers", "max_seconds")
+FREE_TO_CHANGE = ("workers", "max_seconds", "compile", "accumulate")
+NAME = re.compile(r"state-(\d{9})\.pt")  # the step
+
+
+class DamagedError(ValueError):
+    """A file that is not, or no longer, a training state."""
 
 
 @dataclass
@@ -35,6 +43,7 @@ class TrainState:
     epoch: int = 0
     batches: int = 0
     seconds: float = 0.0  # spent in training, over all parts of the run
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler("cpu", enabled=False))
 
     @classmethod
     def start(cls, model: nn.Module, settings: TrainSettings) -> "TrainState":
@@ -43,7 +52,10 @@ class TrainState:
             average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(settings.average), use_buffers=True)
         device = next(model.parameters()).device
         precision = str(fastest_precision(device)) if settings.precision == "auto" else settings.precision
-        return cls(model, make_optimizer(model, settings), average, precision.removeprefix("torch."))
+        precision = precision.removeprefix("torch.")
+        # Small gradients are 0 in float16; the scaler multiplies the loss so that they are not, and divides afterwards.
+        scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+        return cls(model, make_optimizer(model, settings), average, precision, scaler=scaler)
 
     @property
     def trained(self) -> nn.Module:
@@ -59,6 +71,8 @@ class TrainState:
             "optimizer": self.optimizer.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "kept": {name: getattr(self, name) for name in KEPT},
+            "scaler": self.scaler.state_dict(),
+            "random": _generators(),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -74,9 +88,9 @@ class TrainState:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # what damaged bytes lead to depends on the bytes
             cause = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ValueError(f"{path}: damaged, or not a training state ({cause})") from None
+            raise DamagedError(f"{path}: damaged, or not a training state ({cause})") from None
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ValueError(f"{path}: not a training state of this version ({FORMAT})")
+            raise DamagedError(f"{path}: not a training state of this version ({FORMAT})")
         here, there = _comparable(settings), content["settings"]
         different = [f"{k} was {there.get(k)}, now {here.get(k)}" for k in here if here.get(k) != there.get(k)]
         if different:
@@ -92,9 +106,76 @@ class TrainState:
             raise ValueError(f"{path}: belongs to another network: {' '.join(str(error).split())[:300]}") from None
         for name in KEPT:
             setattr(self, name, content["kept"][name])
+        if self.precision == "float16" and not self.scaler.is_enabled():  # "auto" is measured, and may differ here
+            self.scaler = torch.amp.GradScaler(self.scaler._device, enabled=True)
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(content["scaler"])
+        _set_generators(content["random"])
 
 
 KEPT = ("precision", "step", "seen", "epoch", "batches", "seconds")
+
+
+class StateFiles:
+    """The training states of a run's folder, state-STEP.pt: the newest few are kept.
+
+    One is not enough: a file that was whole when it was written may not be so when it is read (a failing disk, a crash
+    of a file system that had promised too much).
+    """
+
+    def __init__(self, folder: str | Path, keep: int = 2):
+        if keep < 1:
+            raise ValueError(f"at least one state must be kept, not {keep}")
+        self.folder, self.keep = Path(folder), keep
+
+    def paths(self) -> list[Path]:
+        """Newest first."""
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        return sorted((path for path in found if NAME.fullmatch(path.name)), reverse=True)
+
+    def tidy(self) -> None:
+        """Removes what a killed run left half written."""
+        for path in self.folder.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+    def save(self, state: TrainState, settings: TrainSettings) -> Path:
+        """Writes one more, and removes the oldest beyond `keep` only then."""
+        path = self.folder / f"state-{state.step:09d}.pt"
+        state.save(path, settings)
+        for old in self.paths()[self.keep :]:
+            old.unlink()
+        return path
+
+    def load(self, state: TrainState, settings: TrainSettings) -> Path:
+        """Takes up the newest state that is whole; a warning names each damaged one that is passed over.
+
+        Raises FileNotFoundError without any, DamagedError when all are damaged, ValueError for other settings or
+        another network.
+        """
+        paths = self.paths()
+        if not paths:
+            raise FileNotFoundError(f"{self.folder}: no training state to resume from")
+        for path in paths:
+            try:
+                state.load(path, settings)
+            except DamagedError as error:
+                if path == paths[-1]:
+                    raise
+                warnings.warn(f"{error}; going on from the one before", stacklevel=2)
+            else:
+                return path
+
+
+def _generators() -> dict:
+    """The states of torch's random generators, of the processor and of the cards."""
+    cards = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"cpu": torch.get_rng_state(), "cuda": cards}
+
+
+def _set_generators(saved: dict) -> None:
+    torch.set_rng_state(saved["cpu"])
+    if len(saved["cuda"]) == (torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        torch.cuda.set_rng_state_all(saved["cuda"])
 
 
 def _comparable(settings: TrainSettings) -> dict:

@@ -25,6 +25,7 @@ from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.tasks import Classification
 from yolocourse.engine.train import train
 from yolocourse.models import Darknet19
+from yolocourse.recipes import things as things_recipe
 from yolocourse.recipes import toytown as toytown_recipe
 from yolocourse.weights.checkpoint import load_trunk, save_checkpoint
 
@@ -38,10 +39,7 @@ DETECTOR_SEED = 2017
 SAMPLES = {"street": (0, 24), "harbour": (0, 1), "park": (0, 17)}  # file: seed and number of a test scene
 FRONT = ((0, 5), (0, 9), (0, 10), (0, 16), (0, 18), (0, 30))
 
-TRUNK_SETTINGS = TrainSettings(
-    images=60_000, batch_size=64, size=128, sizes=(64, 96, 128), learning_rate=3e-3, warmup_images=4_000, jitter=0.2,
-    hue=0.03, saturation=1.3, exposure=1.3,
-)  # fmt: skip
+TRUNK_SETTINGS = things_recipe().train
 
 
 def make_trunk(
