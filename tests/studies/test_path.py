@@ -8,6 +8,7 @@ import torch
 from yolocourse.models import YOLOv2
 from yolocourse.models.yolov1 import YOLOv1Trunk
 from yolocourse.studies import path as study
+from yolocourse.studies import path_report as report
 from yolocourse.studies.results import read, select
 from yolocourse.weights.checkpoint import load_checkpoint
 
@@ -127,13 +128,13 @@ def test_study_resumes_and_sums_up(tmp_path, monkeypatch):
     rows = study.run(range(3), ["yolo", "batch_norm", "anchors"], out, tmp_path, TINY, lines.append)
     assert len(lines) == 18 and rows == read(out)
     assert [row["seed"] for row in select(rows, step="anchors", slice="mix")] == [0, 1, 2]
-    found = study.summaries(rows)
+    found = report.summaries(rows)
     assert list(found) == ["yolo", "batch_norm", "anchors"]
     assert (found["batch_norm"].mean, found["batch_norm"].sd) == pytest.approx((0.11, 0.01))
-    gains = study.gains(rows)
+    gains = report.gains(rows)
     assert list(gains) == ["batch_norm"], "a gain needs both steps"
     assert (gains["batch_norm"].mean, gains["batch_norm"].sd) == pytest.approx((0.1, 0))
-    head, first, *_ = study.table(rows).splitlines()
+    head, first, *_ = report.table(rows).splitlines()
     assert first.split()[:4] == ["YOLO", "63.4", "0.010", "±"] and first.split()[-1] == "3"
 
 
@@ -148,6 +149,6 @@ def test_another_budget_or_step_is_refused(tmp_path, monkeypatch):
 
 
 def test_step_seconds_has_every_network():
-    seconds = study.step_seconds(replace(TINY, size=224, sizes=(64, 96)), rounds=1, batch_size=2)
+    seconds = report.step_seconds(replace(TINY, size=224, sizes=(64, 96)), rounds=1, batch_size=2)
     assert list(seconds) == [step.name for step in study.STEPS if not step.larger]
     assert all(value > 0 for value in seconds.values())

@@ -14,6 +14,7 @@ from yolocourse.datasets.inspect import inspect
 from yolocourse.detect import find_device
 from yolocourse.models import YOLOv2
 from yolocourse.studies import path as path_study
+from yolocourse.studies import path_report
 from yolocourse.studies.bench import bench, device_name, full_network, table, write_csv
 from yolocourse.studies.results import read as read_results
 from yolocourse.viz.jupyter import encode
@@ -40,7 +41,7 @@ def bench_command(args: argparse.Namespace) -> None:
 def path_command(args: argparse.Namespace) -> None:
     out = Path(args.out)
     if args.speed:
-        seconds = path_study.step_seconds()
+        seconds = path_report.step_seconds()
         first = seconds[path_study.STEPS[0].name]
         print(f"{device_name(find_device())}: a training step of 8 pictures, and as a share of the first network's")
         print("\n".join(f"{name:16} {value:7.3f} s {value / first:6.2f}" for name, value in seconds.items()))
@@ -52,9 +53,9 @@ def path_command(args: argparse.Namespace) -> None:
     else:
         budget = replace(path_study.Budget(), **({"detector_images": args.images} if args.images else {}))
         rows = path_study.run(range(args.seeds), args.steps, out, Path(args.work), budget, print_now)
-    print(path_study.table(rows))
+    print(path_report.table(rows))
     if args.figure:
-        write_atomically(Path(args.figure), encode(path_study.figure(rows))[1])
+        write_atomically(Path(args.figure), encode(path_report.figure(rows))[1])
         print(f"wrote {args.figure}")
 
 
