@@ -91,11 +91,11 @@ STEPS = _steps()
 class Budget:
     """How much of everything a run gets; the same for all steps."""
 
-    scenes: int = 2_000  # with boxes, to train on
-    detector_images: int = 16_000
+    scenes: int = 4_000  # with boxes, to train on
+    detector_images: int = 10_000
     things: int = 5_000  # pictures of one thing each, for the classifier
-    classifier_images: int = 40_000
-    fine_tune_images: int = 6_000  # of them, the last ones, at the detector's size where the step says so
+    classifier_images: int = 24_000
+    fine_tune_images: int = 4_000  # of them, the last ones, at the detector's size where the step says so
     small: int = 96  # sides in pixels: the classifier's,
     size: int = 224  # the detector's,
     sizes: tuple[int, ...] = (160, 192, 224, 256, 288)  # multi-scale training's; scenes are drawn at the largest,
