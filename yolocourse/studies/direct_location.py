@@ -143,10 +143,10 @@ class Watch:
 
 
 def recipe_of(condition: Condition, location: str, seed: int) -> Recipe:
-    """The course's recipe for Toy Town under a condition; `warmup_images` is that of the loss: the pull to anchors."""
+    """The course's recipe for Toy Town under a condition; without the pull to anchors where the start is ordinary."""
     recipe = toytown_recipe().with_values(location=location, size=SIZE, images=condition.images, seed=seed)
     recipe = recipe.with_values(learning_rate=condition.rate, optimizer=condition.optimizer)
-    return recipe.with_values(warmup_images=0) if condition.ordinary else recipe
+    return recipe.with_values(anchor_warmup_images=0) if condition.ordinary else recipe
 
 
 def start(condition: Condition, recipe: Recipe, scenes: Dataset) -> YOLOv2:
