@@ -19,6 +19,7 @@ from yolocourse.engine.loop import Interrupted, StepReport, make_loader, train_e
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.state import StateFiles, TrainState
+from yolocourse.engine.state import resume as resume_from
 from yolocourse.engine.syncnorm import synchronized
 from yolocourse.engine.tasks import Detection
 from yolocourse.labels import LabelSpace
@@ -88,8 +89,7 @@ def train(
     if resume:
         if files is None:
             raise ValueError("resume needs the folder of the run to go on with (out)")
-        if resume != "auto" or files.paths():
-            files.load(state, settings)
+        resume_from(files, state, settings, processes, must=resume != "auto")
     pictures = Seeded(dataset, transform or _transform(settings), settings.seed)
     loader = make_loader(pictures, settings, device, processes)
     task = task or Detection(criterion or _criterion(model, labels, settings))
