@@ -92,7 +92,7 @@ class Budget:
     """How much of everything a run gets; the same for all steps."""
 
     scenes: int = 4_000  # with boxes, to train on
-    detector_images: int = 10_000
+    detector_images: int = 8_000
     things: int = 5_000  # pictures of one thing each, for the classifier
     classifier_images: int = 24_000
     fine_tune_images: int = 4_000  # of them, the last ones, at the detector's size where the step says so
