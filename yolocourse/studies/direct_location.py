@@ -25,14 +25,13 @@ from yolocourse.datasets.loading import Cached
 from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import evaluate
 from yolocourse.engine.loop import NotFiniteError, StepReport
-from yolocourse.engine.train import train
 from yolocourse.grid import assign, cell_of, decode_cells, split, to_cells
 from yolocourse.labels import LabelSpace
 from yolocourse.losses import DetectionLoss, LossTerms
 from yolocourse.models import YOLOv2
 from yolocourse.recipes import Recipe
 from yolocourse.recipes import toytown as toytown_recipe
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.studies.shipped import TRUNK
 from yolocourse.weights.checkpoint import load_trunk
 

@@ -28,7 +28,7 @@ from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import evaluate
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.tasks import Classification
-from yolocourse.engine.train import MODEL, Trained, train
+from yolocourse.engine.train import MODEL, Trained
 from yolocourse.losses import DetectionLoss
 from yolocourse.losses_yolov1 import YOLOv1Loss
 from yolocourse.models import CLASSIFIERS
@@ -37,7 +37,7 @@ from yolocourse.preprocess import Preprocess
 from yolocourse.recipes import Recipe
 from yolocourse.recipes import toytown as toytown_recipe
 from yolocourse.studies.bench import count_operations
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.weights.checkpoint import load_trunk, save_checkpoint
 
 RESULTS = FOLDER / "path.csv"
