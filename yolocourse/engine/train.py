@@ -16,6 +16,7 @@ from yolocourse.datasets.loading import Seeded
 from yolocourse.datasets.transforms import crop_transform, train_transform
 from yolocourse.engine.log import CsvLog
 from yolocourse.engine.loop import Interrupted, StepReport, make_loader, train_epoch
+from yolocourse.engine.memory import keep_freed_memory
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.state import StateFiles, TrainState
@@ -81,6 +82,8 @@ def train(
         raise ValueError("the training set has no pictures")
     processes = Processes.here()
     device = processes.device(device)
+    if device.type == "cpu":
+        keep_freed_memory()
     torch.manual_seed(settings.seed)
     model = model.to(device, memory_format=torch.channels_last)
     if settings.sync_batch_norm and processes.count > 1:
