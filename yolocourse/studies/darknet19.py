@@ -2,12 +2,13 @@
 
     python -m yolocourse.studies.darknet19 --seeds 0 1 2        # about 5 minutes a seed on one core
 
-All are a quarter as wide as their originals, have batch norm, and end as Darknet-19 does, in a 1x1 convolution and a
+There are two lessons, a short one and one three times as long. All networks are a quarter as wide as their originals, have batch norm, and end as Darknet-19 does, in a 1x1 convolution and a
 global average: only the convolutions before that differ. Rows go to data/results/darknet19.csv. A seed decides on the
 weights to begin with, the order of the pictures and their augmentation; pictures and tests are always the same.
 """
 
 import argparse
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -30,7 +31,8 @@ from yolocourse.studies.results import FOLDER, Row, Run, collect
 from yolocourse.studies.shipped import WIDTH
 
 RESULTS = FOLDER / "darknet19.csv"
-SIZE, THINGS, TESTS, IMAGES = 64, 4_000, 540, 8_000  # pixels; pictures drawn; tests; pictures to train on, repeats too
+SIZE, THINGS, TESTS = 64, 4_000, 540  # side of the pictures, pixels; pictures drawn to train on; drawn to test with
+LESSONS = (8_000, 24_000)  # pictures to train on, repeats included; the notebook's own is the last
 
 Stages = Sequence[Sequence[tuple[int, int]]]  # for each stage its convolutions: channels at width 1, and kernel
 DARKNET: Stages = [[(wide, 1 if i % 2 else 3) for i, wide in enumerate(stage)] for stage in STAGES]
@@ -77,7 +79,7 @@ def build(network: str, num_outputs: int, width: float = WIDTH) -> Classifier:
     return Classifier(Trunk(NETWORKS[network], width), num_outputs, config)
 
 
-def settings(images: int = IMAGES, seed: int = 0) -> TrainSettings:
+def settings(images: int = LESSONS[-1], seed: int = 0) -> TrainSettings:
     """The lesson: small pictures, from new weights."""
     return TrainSettings(
         images=images, size=SIZE, batch_size=32, learning_rate=3e-3, warmup_images=max(1, images // 10),
@@ -87,13 +89,13 @@ def settings(images: int = IMAGES, seed: int = 0) -> TrainSettings:
 
 def runs(
     seeds: Iterable[int], networks: Sequence[str] = tuple(NETWORKS), things: int = THINGS, tests: int = TESTS,
-    images: int = IMAGES,
+    lessons: Sequence[int] = LESSONS,
 ) -> Iterator[Run]:  # fmt: skip
-    """Each network for each seed. Smaller numbers of pictures to draw and to train on are for trials."""
+    """Each network and lesson for each seed. Smaller numbers of pictures to draw and to train on are for trials."""
     pictures = Cached(toytown.things(things, size=SIZE))
     held_out = Cached(toytown.things(tests, size=SIZE, split="test"))
 
-    def one(network: str, seed: int) -> Iterator[Row]:
+    def one(network: str, images: int, seed: int) -> Iterator[Row]:
         torch.manual_seed(seed)
         model, lesson, labels = build(network, len(pictures.labels)), settings(images, seed), pictures.labels
         trained = train(model, pictures, labels, lesson, task=Classification(labels), device=best_device())
@@ -103,14 +105,12 @@ def runs(
             "weights": sum(p.numel() for p in model.parameters()),
             "top1": round(result.top1, 4),
             "top5": round(result.top5, 4),
-            "images": trained.seen,
             "seconds": round(trained.seconds, 1),
         }
 
-    for seed in seeds:
-        for network in networks:
-            key = {"network": network, "seed": seed}
-            yield Run(key, lambda key=key: one(**key))
+    for seed, images, network in itertools.product(seeds, lessons, networks):
+        key = {"network": network, "images": images, "seed": seed}
+        yield Run(key, lambda key=key: one(**key))
 
 
 def run(seeds: Iterable[int], out: Path = RESULTS, **trial) -> list[Row]:
