@@ -2,9 +2,10 @@
 
     python -m yolocourse.studies.darknet19 --seeds 0 1 2        # about 5 minutes a seed on one core
 
-There are two lessons, a short one and one three times as long. All networks are a quarter as wide as their originals, have batch norm, and end as Darknet-19 does, in a 1x1 convolution and a
-global average: only the convolutions before that differ. Rows go to data/results/darknet19.csv. A seed decides on the
-weights to begin with, the order of the pictures and their augmentation; pictures and tests are always the same.
+There are two lessons, a short one and one three times as long. All networks are a quarter as wide as their originals,
+have batch norm, and end as Darknet-19 does, in a 1x1 convolution and a global average: only the convolutions before
+that differ. Rows go to data/results/darknet19.csv. A seed decides on the weights to begin with, the order of the
+pictures and their augmentation; pictures and tests are always the same.
 """
 
 import argparse
@@ -46,6 +47,21 @@ NETWORKS: dict[str, Stages] = {
     # VGG-16 up to its last convolution (Simonyan and Zisserman, table 1, column D)
     "VGG-16": [[(64, 3)] * 2, [(128, 3)] * 2, [(256, 3)] * 3, [(512, 3)] * 3, [(512, 3)] * 3],
 }
+
+
+def reach(stages: Stages) -> list[int]:
+    """Side, in pixels, of the square of the picture that one value at the end of each stage sees.
+
+    A kernel of k adds k - 1 steps to it, and a step is as many pixels as the map is coarse. Stages as in `Trunk`.
+    """
+    seen, step, ends = 1, 1, []
+    for number, stage in enumerate(stages):
+        if number:  # the pooling before the stage
+            seen, step = seen + step, 2 * step
+        for _, kernel in stage:
+            seen, step = seen + (kernel - 1) * step, step * (2 if kernel == 7 else 1)
+        ends.append(seen)
+    return ends
 
 
 class Trunk(nn.Module):
