@@ -16,12 +16,13 @@ def test_trade_has_a_named_point_for_each_network():
 
 
 def test_by_layer_draws_shares_in_percent_from_the_top_down():
-    (axes,) = by_layer(["first", "second"], {"operations": [1, 3], "time": [0.002, 0.002]}).axes
+    figure = by_layer(["first", "second"], {"operations": [1, 3], "time": [0.002, 0.002]})
+    (axes,) = figure.axes
     bars = [(bar.get_y() + bar.get_height() / 2, bar.get_width()) for bar in axes.patches]
     assert [width for _, width in bars] == pytest.approx([25, 75, 50, 50])
     assert bars[0][0] < bars[2][0] < bars[1][0] < bars[3][0], "a layer's bars lie beside each other"
     assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first layer is on top"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["operations", "time"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["operations", "time"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["first", "second"]
 
 

@@ -38,7 +38,7 @@ def guesses(
         image = to_image(picture)
         scale = side / max(image.size)
         image = image.resize([max(1, round(scale * each)) for each in image.size], Image.Resampling.BICUBIC)
-        sheet = Image.new("RGB", (side + BAR + 12, max(side, LINE * (count + 1))), "white")
+        sheet = Image.new("RGB", (side + BAR + 44, max(side, LINE * (count + 1))), "white")
         sheet.paste(image)
         draw = ImageDraw.Draw(sheet)
         draw.text((side + 8, 0), names[int(label)], INK, font(14, bold=True))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from yolocourse.viz.style import INK, PALETTE, chart, new_figure
 
@@ -44,7 +45,7 @@ def by_layer(names: Sequence[str], series: Mapping[str, Sequence[float]], title:
     chart(axes, title, "share of all layers, %")
     axes.tick_params(axis="y", labelsize=9)
     axes.grid(axis="y", visible=False)
-    axes.legend(fontsize=10, frameon=False, loc="lower right")
+    figure.legend(fontsize=10, frameon=False, loc="outside lower center", ncols=len(series))
     return figure
 
 
@@ -60,7 +61,9 @@ def speeds(groups: Mapping[str, Sequence[tuple[float, float]]], title: str | Non
         axes.plot(x, height, markersize=8, alpha=0.8, label=name, **style)
     axes.set(xscale="log", yscale="log")
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter("{x:g}")
+        axis.set_minor_locator(NullLocator())
     axes.margins(0.12)
     chart(axes, title, "operations for each byte read or written", "billions of operations a second")
     axes.legend(fontsize=10, frameon=False, loc="lower right")
