@@ -1,5 +1,7 @@
 """The experiment of notebook 09: its networks, a tiny run, and what the results that come with the course say."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -126,3 +128,15 @@ def test_operations_of_the_results(rows):
     of = {row["network"]: row["operations"] for row in rows}
     assert of["VGG-16"] / of["Darknet-19"] == pytest.approx(5.43, abs=0.01)
     assert of["all 3x3"] / of["Darknet-19"] == pytest.approx(1.43, abs=0.005) and of["all 3x3"] == of["without 1x1"]
+
+
+def test_half_a_lesson_is_no_result(tmp_path, monkeypatch):
+    real = study.train
+
+    def stopped(*args, **options):
+        return replace(real(*args, **options), interrupted=True)
+
+    monkeypatch.setattr(study, "train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        study.run([3], tmp_path / "results.csv", things=40, tests=6, lessons=(32,))
+    assert not (tmp_path / "results.csv").exists()

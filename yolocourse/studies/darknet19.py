@@ -115,6 +115,8 @@ def runs(
         torch.manual_seed(seed)
         model, lesson, labels = build(network, len(pictures.labels)), settings(images, seed), pictures.labels
         trained = train(model, pictures, labels, lesson, task=Classification(labels), device=best_device())
+        if trained.interrupted:  # half a lesson is no result
+            raise KeyboardInterrupt
         result = classify(trained.model, held_out, lesson.preprocess)
         yield {
             "operations": round(count_operations(model, SIZE), 5),
