@@ -1,6 +1,6 @@
 """What notebook 10 measures, with several seeds: YOLOv2 trained from a trunk under three sets of loss weights.
 
-    python -m yolocourse.studies.whole_network            # seeds 0, 1, 2: about 10 minutes on two cores
+    python -m yolocourse.studies.yolov2            # seeds 0, 1, 2: about 10 minutes on two cores
 
 The networks differ in the weights of the loss alone:
 
@@ -33,7 +33,7 @@ from yolocourse.studies.results import FOLDER, Row, Run, collect
 from yolocourse.studies.shipped import TRUNK
 from yolocourse.weights.checkpoint import load_trunk
 
-RESULTS = FOLDER / "whole_network.csv"
+RESULTS = FOLDER / "yolov2.csv"
 WEIGHTS = {
     "darknet": {},
     "equal": {"object_scale": 1.0},
@@ -80,6 +80,8 @@ def runs(
         model = recipe.build(pictures.labels, anchors)
         load_trunk(TRUNK, model)
         trained = train(model, pictures, pictures.labels, recipe.train, device=best_device())
+        if trained.interrupted:
+            raise KeyboardInterrupt  # a lesson that was cut short is no result
         detector = Detector(model, pictures.labels, recipe.train.preprocess)
         yield measure(detector, mix) | {"images": trained.seen, "seconds": round(trained.seconds, 1)}
 
