@@ -99,4 +99,6 @@ def run(seeds: Iterable[int], out: Path = RESULTS, **trial) -> list[Row]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
-    run(parser.parse_args().seeds)
+    parser.add_argument("--weights", nargs="+", choices=tuple(WEIGHTS), default=tuple(WEIGHTS))
+    options = parser.parse_args()
+    run(options.seeds, weights=options.weights)
