@@ -10,7 +10,7 @@ from yolocourse.datasets import toytown
 from yolocourse.engine.train import train
 from yolocourse.error_analysis import analyse_errors
 from yolocourse.studies import yolov2 as study
-from yolocourse.studies.results import read
+from yolocourse.studies.results import read, select, summary
 
 
 def test_a_small_run_writes_a_row_for_each_set_of_weights(tmp_path):
@@ -53,3 +53,28 @@ def test_results_have_three_seeds_of_all_weights(rows):
     found = [(row["weights"], row["seed"]) for row in rows]
     assert {(name, seed) for name in study.WEIGHTS for seed in range(3)} <= set(found) and len(set(found)) == len(found)
     assert all(row["images"] == study.IMAGES for row in rows)
+
+
+def test_results_say_what_the_notebook_says(rows):
+    """Section 4: localisation is the largest error after so short a lesson, whichever the seed."""
+    for row in select(rows, weights="darknet"):
+        assert row["localisation"] > 1.5 * max(row[kind] for kind in ("similar", "other", "background"))
+    ap50 = summary(select(rows, weights="darknet"), "AP50")
+    assert ap50.count >= 3 and ap50.high - ap50.low < 0.06
+
+
+def test_results_say_of_the_weights_what_the_notebook_says(rows):
+    """Section 4: YOLO's weights reach a lower AP50 and find as much; 1 everywhere finds less."""
+
+    def span(weights, column):
+        found = summary(select(rows, weights=weights), column)
+        return found.low, found.high
+
+    assert span("yolo", "AP50")[1] < span("darknet", "AP50")[0]
+    assert span("equal", "AP50")[1] < span("yolo", "AP50")[0]
+    assert span("yolo", "correct")[1] < span("darknet", "correct")[0]
+    assert span("yolo", "other")[0] > span("darknet", "other")[1]
+    assert span("equal", "recall")[1] < span("darknet", "recall")[0]
+    for column in ("recall", "AP75"):
+        means = [summary(select(rows, weights=weights), column).mean for weights in ("darknet", "yolo")]
+        assert abs(means[0] - means[1]) < 0.02
