@@ -151,3 +151,19 @@ def test_step_seconds_has_every_network():
     seconds = study.step_seconds(replace(TINY, size=224, sizes=(64, 96)), rounds=1, batch_size=2)
     assert list(seconds) == [step.name for step in study.STEPS if not step.larger]
     assert all(value > 0 for value in seconds.values())
+
+
+def test_results_say_what_notebook_10_says():
+    """Its section on the path: which steps go up in every seed, which go down, which either way."""
+    if not study.RESULTS.exists():
+        pytest.skip("data/results/path.csv has not been made yet")
+    rows = read(study.RESULTS)
+    found = study.gains(rows)
+    up = {name for name, gain in found.items() if gain.low > 0}
+    down = {name for name, gain in found.items() if gain.high < 0}
+    assert up == {"batch_norm", "anchors", "passthrough"} and down == {"multi_scale", "larger"}
+    assert min(gain.count for gain in found.values()) >= 5
+    assert min(found[name].low for name in ("anchors", "passthrough")) > max(
+        gain.high for name, gain in found.items() if name not in ("anchors", "passthrough")
+    )
+    assert study.gains(rows, "AP_small")["larger"].low > 0 and study.gains(rows, "recall")["larger"].mean > 0

@@ -33,7 +33,7 @@ def cell_amounts(
     cells = amounts.sum(0) if amounts.dim() == 3 else amounts
     H, W = cells.shape
     canvas, most = Canvas(picture, side), max(float(cells.max()), 1e-9)
-    canvas.draw.rectangle([0, 0, *canvas.size], (255, 255, 255, 120))
+    canvas.draw.rectangle([0, 0, *canvas.size], (255, 255, 255, 165))
     canvas.grid(H, W)
     width, height = canvas.size[0] / W, canvas.size[1] / H
     for i, line in enumerate(cells.tolist()):
@@ -66,7 +66,7 @@ def roles(
         raise ValueError(f"kinds {tuple(kinds.shape)} need boxes {(*kinds.shape, 4)}, not {tuple(boxes.shape)}")
     A, H, W = kinds.shape
     canvas = Canvas(picture, side)
-    canvas.draw.rectangle([0, 0, *canvas.size], (255, 255, 255, 110))
+    canvas.draw.rectangle([0, 0, *canvas.size], (255, 255, 255, 165))
     canvas.grid(H, W)
     for row in rows(truth):
         canvas.dashes(row.box)
