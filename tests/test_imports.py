@@ -18,6 +18,7 @@ ORDER = [
     "labels.py",
     "wordtree.py",
     "metrics.py",
+    "error_analysis.py",
     "anchors.py",
     "grid.py",
     "grid_yolov1.py",

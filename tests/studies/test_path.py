@@ -171,3 +171,17 @@ def test_the_results_have_five_seeds_of_all_steps_and_say_what_the_notebook_says
         assert report.gains(rows, "recall", kind)[name].low > 0
     assert report.gains(rows, "AP50", "aspect")["clusters"].low > 0
     assert report.gains(rows, "AP", "flock")["passthrough"].low > 0
+
+
+def test_results_say_what_notebook_10_says():
+    """Its section on the path: which steps go up in every seed, which go down, which either way."""
+    rows = read(study.RESULTS)
+    found = report.gains(rows)
+    up = {name for name, gain in found.items() if gain.low > 0}
+    down = {name for name, gain in found.items() if gain.high < 0}
+    assert up == {"batch_norm", "anchors", "passthrough"} and down == {"multi_scale", "larger"}
+    assert min(gain.count for gain in found.values()) >= 5
+    assert min(found[name].low for name in ("anchors", "passthrough")) > max(
+        gain.high for name, gain in found.items() if name not in ("anchors", "passthrough")
+    )
+    assert report.gains(rows, "AP_small")["larger"].low > 0 and report.gains(rows, "recall")["larger"].mean > 0
