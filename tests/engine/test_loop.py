@@ -1,6 +1,7 @@
 """One epoch of training: order of pictures, what is taught, what stops it."""
 
 import math
+import time
 from typing import NamedTuple
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from yolocourse.datasets.batch import collate
+from yolocourse.engine import loop
 from yolocourse.engine.loop import (
     EpochSampler,
     NotFiniteError,
@@ -190,6 +192,15 @@ def run_epoch(model, scenes, settings, criterion, **counters):
     loader = make_loader(scenes, settings, CPU, Processes())
     finished = train_epoch(state, Detection(criterion), loader, settings, reports.append)
     return state, reports, finished
+
+
+def test_the_time_of_an_update_counts(make_model, make_scenes, make_settings, monkeypatch):
+    real = loop.update
+    monkeypatch.setattr(loop, "update", lambda *arguments: (real(*arguments), time.sleep(0.3)))
+    scenes = Grid64(make_scenes(12))
+    state, reports, _ = run_epoch(make_model(), scenes, make_settings(images=100), Recorder())
+    assert len(reports) == 3 and all(report.images_per_second < 4 / 0.3 for report in reports[1:])
+    assert state.seconds > 0.6
 
 
 def test_counters_and_reports(make_model, make_scenes, make_settings):

@@ -10,6 +10,7 @@ from torchvision.models import vgg16
 from yolocourse.models import Darknet19
 from yolocourse.models.yolov1 import yolov1_classifier
 from yolocourse.studies import darknet19 as study
+from yolocourse.studies import results
 from yolocourse.studies.bench import count_operations
 from yolocourse.studies.results import read, select, summary
 
@@ -131,12 +132,12 @@ def test_operations_of_the_results(rows):
 
 
 def test_half_a_lesson_is_no_result(tmp_path, monkeypatch):
-    real = study.train
+    real = results.train_as_far_as_it_goes
 
     def stopped(*args, **options):
         return replace(real(*args, **options), interrupted=True)
 
-    monkeypatch.setattr(study, "train", stopped)
+    monkeypatch.setattr(results, "train_as_far_as_it_goes", stopped)
     with pytest.raises(KeyboardInterrupt):
         study.run([3], tmp_path / "results.csv", things=40, tests=6, lessons=(32,))
     assert not (tmp_path / "results.csv").exists()

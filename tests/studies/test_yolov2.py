@@ -9,6 +9,7 @@ import torch
 from yolocourse.datasets import toytown
 from yolocourse.engine.train import train
 from yolocourse.error_analysis import analyse_errors
+from yolocourse.studies import results
 from yolocourse.studies import yolov2 as study
 from yolocourse.studies.results import read, select, summary
 
@@ -24,7 +25,7 @@ def test_a_lesson_cut_short_is_no_result(tmp_path, monkeypatch):
     def cut(*arguments, **more):
         return replace(train(*arguments, **more), interrupted=True)
 
-    monkeypatch.setattr(study, "train", cut)
+    monkeypatch.setattr(results, "train_as_far_as_it_goes", cut)
     with pytest.raises(KeyboardInterrupt):
         study.run([3], tmp_path / "results.csv", scenes=20, tests=2, images=16, weights=["equal"])
     assert not (tmp_path / "results.csv").exists()

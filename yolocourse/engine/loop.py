@@ -163,18 +163,22 @@ def train_epoch(
     device = next(model.parameters()).device
     prepare = Prepare(settings, device, processes)
     loader.sampler.epoch, loader.sampler.skip = state.epoch, state.batches * settings.batch_size
-    clock = time.perf_counter()
+    # The time of a step is shared between the processes before its update, so each update counts with the next step.
+    clock, updating = time.perf_counter(), 0.0
     for portions in grouped(loader, settings.accumulate):
         waited = time.perf_counter() - clock
         rate, phase = learning_rate(settings, state.seen, progress(state, settings)), phase_of(settings, state.seen)
         for group in optimizer.param_groups:
             group["lr"] = rate
         totals, size = backward(state, task, portions, prepare, network, processes)
-        values, count, (took, stops) = totals.result(processes, time.perf_counter() - clock, float(asked_to_stop()))
+        spent = time.perf_counter() - clock + updating
+        values, count, (took, stops) = totals.result(processes, spent, float(asked_to_stop()))
         if not math.isfinite(values["total"]):
             ids = [image_id for portion in portions for image_id in portion.image_ids]
             raise NotFiniteError(f"loss at step {state.step + 1} is not finite: {values}; pictures {ids}")
+        began = time.perf_counter()
         update(state, settings)
+        updating = time.perf_counter() - began
         took /= processes.count
         state.step, state.seen, state.batches = state.step + 1, state.seen + count, state.batches + 1
         state.seconds += took

@@ -94,7 +94,7 @@ def look(trunk: nn.Module, scenes: Dataset, versions: int = 0) -> Lessons:
         pictures.set_epoch(epoch)
         for start in range(0, len(scenes), 50):
             batch = collate([pictures[i] for i in range(start, min(start + 50, len(scenes)))]).to(device)
-            images = batch.inputs().contiguous(memory_format=torch.channels_last)
+            images = batch.inputs()
             labels = batch.labels.masked_fill(batch.difficult, -1)
             parts.append(Lessons(trunk(images)[1].contiguous(), batch.boxes, labels))
     most = max(part.labels.shape[1] for part in parts)

@@ -24,12 +24,11 @@ from yolocourse.datasets import toytown
 from yolocourse.datasets.loading import Cached
 from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import detect_all
-from yolocourse.engine.train import train
 from yolocourse.error_analysis import KINDS, ErrorAnalysis, analyse_errors
 from yolocourse.labels import LabelSpace
 from yolocourse.metrics import coco_ap, voc_ap
 from yolocourse.recipes import toytown as toytown_recipe
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.studies.shipped import TRUNK
 from yolocourse.weights.checkpoint import load_trunk
 
@@ -80,8 +79,6 @@ def runs(
         model = recipe.build(pictures.labels, anchors)
         load_trunk(TRUNK, model)
         trained = train(model, pictures, pictures.labels, recipe.train, device=best_device())
-        if trained.interrupted:
-            raise KeyboardInterrupt  # a lesson that was cut short is no result
         detector = Detector(model, pictures.labels, recipe.train.preprocess)
         yield measure(detector, mix) | {"images": trained.seen, "seconds": round(trained.seconds, 1)}
 
