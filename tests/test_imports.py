@@ -27,6 +27,7 @@ ORDER = [
     "models/yolov2.py",
     "models/",
     "losses.py",
+    "losses_joint.py",
     "losses_yolov1.py",
     "preprocess.py",
     "weights/",

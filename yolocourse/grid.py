@@ -87,7 +87,9 @@ def split(raw: Tensor, num_anchors: int, location: str = "sigmoid") -> Predictio
     if channels % num_anchors or channels // num_anchors < 6:
         raise ValueError(f"{channels} channels cannot be {num_anchors} anchors of 5 + C values each, with C at least 1")
     x = raw.float().view(n, num_anchors, -1, h, w).permute(0, 1, 3, 4, 2)  # (N, A, H, W, 5+C)
-    return Predictions(find_location(location).value(x[..., 0:2]), x[..., 2:4], x[..., 4].sigmoid(), x[..., 5:])
+    # One split and not four slices: backwards that is one pass over all scores instead of four.
+    xy, wh, objectness, scores = x.split([2, 2, 1, x.shape[-1] - 5], dim=-1)
+    return Predictions(find_location(location).value(xy), wh, objectness.squeeze(-1).sigmoid(), scores)
 
 
 def decode_cells(predictions: Predictions, anchors: Tensor, location: str = "sigmoid") -> Tensor:
