@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ import torch
 from PIL import Image, ImageDraw
 
 from yolocourse.cli import COMMANDS, main, make_parser
+from yolocourse.commands.training import anchors_in_words, resolve_recipe, settings_in_words
 from yolocourse.engine.state import StateFiles
 from yolocourse.engine.train import LOG, MODEL
 from yolocourse.models import build
+from yolocourse.recipes import toytown as toytown_recipe
 from yolocourse.studies.results import write as write_results
 from yolocourse.weights.cfg import build_from_cfg, read_cfg
 from yolocourse.weights.checkpoint import load_checkpoint
@@ -467,3 +470,14 @@ def test_tensorboard_beside_the_console(folder, tmp_path):
     out = tmp_path / "run"
     arguments = ["train", "voc", str(folder), *TRAIN, "--images", "4", "--out", str(out), "--tensorboard"]
     assert main(arguments) == 0 and list((out / "tensorboard").glob("events*"))
+
+
+def test_settings_are_printed_as_set_takes_them():
+    settings = toytown_recipe().with_values(crop=(64, 80), images=123).train
+    words = settings_in_words(settings).split()
+    assert {"images=123", "crop=(64,80)", "object_scale=5.0", "anchor_warmup_images=800"} <= set(words)
+    options = [option for word in words for option in ("--set", word)]
+    again = resolve_recipe(make_parser().parse_args(["train", "toytown", *options]))
+    assert again.train == settings
+    assert anchors_in_words(torch.nn.Flatten()) == "no anchors"
+    assert anchors_in_words(SimpleNamespace(anchors=torch.tensor([[1.234, 2.0]]))) == "anchors 1.23x2.00 cells"

@@ -177,9 +177,9 @@ def plain_loss(raw, boxes, labels, anchors, settings, seen):
             if place not in owner:
                 if all(corner_iou(predicted[place], truth[:4]) <= settings.ignore_iou for truth in truths):
                     sums["no_object"] += settings.no_object_scale * sigmoid(t[4]) ** 2 / 2
-                if seen < settings.warmup_images:
+                if seen < settings.anchor_warmup_images:
                     pull = (sigmoid(t[0]) - 0.5) ** 2 + (sigmoid(t[1]) - 0.5) ** 2 + t[2] ** 2 + t[3] ** 2
-                    sums["warmup"] += settings.warmup_scale * pull / 2
+                    sums["warmup"] += settings.anchor_warmup_scale * pull / 2
                 continue
             cx, cy, w, h, label = owner[place]
             weight = settings.coord_scale * (2 - w * h / (W * H) if settings.small_box_weight else 1)
@@ -255,7 +255,7 @@ def test_ignored_boxes_equal_plain_loops():
 
 def test_warm_up_equals_plain_loops_and_ends():
     case = random_case(6)
-    settings = DetectionLossSettings(warmup_images=100, warmup_scale=0.05)
+    settings = DetectionLossSettings(anchor_warmup_images=100, anchor_warmup_scale=0.05)
     assert check_against_plain_loss(case, settings, seen=99)["warmup"] > 0
     assert check_against_plain_loss(case, settings, seen=100)["warmup"] == 0
 
@@ -457,7 +457,7 @@ def test_location_of_region_proposals_by_hand():
     raw = torch.zeros(1, 6, 1, 1)
     raw[0, :2, 0, 0] = torch.tensor([0.3, -0.2])
     boxes, labels = torch.tensor([[[8.0, 0.0, 40.0, 32.0]]]), torch.tensor([[0]])  # centre (0.75, 0.5) of the one cell
-    settings = DetectionLossSettings(small_box_weight=False, warmup_images=0)
+    settings = DetectionLossSettings(small_box_weight=False, anchor_warmup_images=0)
     terms = DetectionLoss(anchors, labels_of(1), settings, location="offset")(raw, boxes, labels)
     # Targets: (0.75 - 0.5) / 2 = 0.125 and 0.
     assert terms.xy.item() == pytest.approx(((0.3 - 0.125) ** 2 + 0.2**2) / 2)

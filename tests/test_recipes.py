@@ -1,10 +1,14 @@
 """Recipes: the reference's values, and changing them by name."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
 
+from yolocourse.engine.settings import TrainSettings
 from yolocourse.labels import FlatLabels
+from yolocourse.losses import DetectionLossSettings
 from yolocourse.recipes import (
     CLASSIFIER_RECIPES,
     NETWORKS,
@@ -29,7 +33,7 @@ def test_voc_has_the_values_of_the_reference():
     assert train.schedule == "steps" and train.steps == (40_000 * 64, 60_000 * 64) and train.step_factor == 0.1
     assert train.sizes == (320, 352, 384, 416, 448, 480, 512, 544, 576, 608) and train.sizes_every == 10
     assert train.use_size == 416
-    assert train.loss.warmup_images == 12_800 and train.loss.object_scale == 5
+    assert train.loss.anchor_warmup_images == 12_800 and train.loss.object_scale == 5
     assert voc().anchors[0] == (1.3221, 1.73145) and len(voc().anchors) == 5
 
 
@@ -112,3 +116,10 @@ def test_voc_ends_at_the_largest_size_and_the_modern_one_is_kept_apart():
     modern = voc_modern().train
     assert (modern.optimizer, modern.average, modern.images) == ("adamw", 0.9998, voc().train.images)
     assert voc().train.optimizer == "sgd" and voc().train.average == 0
+
+
+def test_a_name_means_one_setting_whether_of_the_training_or_of_the_loss():
+    training, loss = ({field.name for field in fields(kind)} for kind in (TrainSettings, DetectionLossSettings))
+    assert not training & loss
+    recipe = toytown().with_values(warmup_images=7, anchor_warmup_images=9)
+    assert (recipe.train.warmup_images, recipe.train.loss.anchor_warmup_images) == (7, 9)

@@ -6,7 +6,7 @@ Neither paper writes this loss down; the source is Darknet's region layer. Per p
     + object    * 1/2 (objectness - IoU)^2                                                      responsible anchors
     + no_object * 1/2 (objectness - 0)^2            all others, but not where the IoU with a truth is over `ignore_iou`
     + class     * cross-entropy                                                                 responsible anchors
-    + warm-up   * 1/2 (|sigmoid(txy) - 1/2|^2 + |twh|^2)          all others, during the first `warmup_images` pictures
+    + warm-up   * 1/2 (|sigmoid(txy) - 1/2|^2 + |twh|^2)          all others, for the first `anchor_warmup_images`
 
 With location "offset" (see grid.py) txy itself takes the place of sigmoid(txy), and 0 that of 1/2: Faster R-CNN's way.
 
@@ -37,8 +37,8 @@ class DetectionLossSettings:
     rescore: bool = True  # objectness is pulled to the IoU of the predicted box; False: to 1
     match: str = "prior"  # whose size must fit the truth: the anchor's, or that of the "prediction" ("bias_match")
     small_box_weight: bool = True  # coord_scale * (2 - w*h): added to Darknet in 2018, not in the paper
-    warmup_images: int = 12_800  # pictures during which every box is pulled to its anchor
-    warmup_scale: float = 0.01
+    anchor_warmup_images: int = 12_800  # pictures during which every box is pulled to its anchor
+    anchor_warmup_scale: float = 0.01
 
     def __post_init__(self):
         if self.match not in ("prior", "prediction"):
@@ -140,7 +140,8 @@ class DetectionLoss:
         no_object_term = s.no_object_scale * (nothing * predictions.objectness.square()).sum() / 2
         scores = predictions.scores[torch.unravel_index(found.index, (n, a, h, w))]  # (M, C); flattened, all are copied
         class_term = s.class_scale * (counts * self.labels.loss(scores, labels)).sum()
-        warmup_term = self._warmup(predictions, free) if seen < s.warmup_images else torch.zeros_like(xy_term)
+        early = seen < s.anchor_warmup_images
+        warmup_term = self._warmup(predictions, free) if early else torch.zeros_like(xy_term)
         parts = (xy_term, wh_term, object_term, no_object_term, class_term, warmup_term)
         truths = valid.sum().clamp(min=1)
         real = valid.flatten()
@@ -166,4 +167,4 @@ class DetectionLoss:
 
     def _warmup(self, predictions: Predictions, free: Tensor) -> Tensor:
         pull = (predictions.xy - self.middle).square().sum(-1) + predictions.wh.square().sum(-1)  # (N, A, H, W)
-        return self.settings.warmup_scale * (pull * free).sum() / 2
+        return self.settings.anchor_warmup_scale * (pull * free).sum() / 2

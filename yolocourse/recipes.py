@@ -103,13 +103,13 @@ def _names(kind: type) -> set[str]:
 
 def toytown() -> Recipe:
     """Nano on drawn scenes of 224 pixels: the detector of the notebooks."""
-    loss = DetectionLossSettings(warmup_images=800)
+    loss = DetectionLossSettings(anchor_warmup_images=800)
     return Recipe("toytown", TrainSettings(images=16_000, size=224, batch_size=8, learning_rate=1.4e-3, loss=loss))
 
 
 def small() -> Recipe:
     """Nano at 416 for a few hundred of your own pictures: some ten thousand views of them, AdamW, clustered anchors."""
-    loss = DetectionLossSettings(warmup_images=2_000)
+    loss = DetectionLossSettings(anchor_warmup_images=2_000)
     train = TrainSettings(images=40_000, size=416, batch_size=16, warmup_images=1_000, loss=loss)
     return Recipe("small", replace(train, hue=0.05, saturation=1.3, exposure=1.3))
 

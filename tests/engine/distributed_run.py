@@ -48,8 +48,9 @@ def main(out: Path, values: dict) -> None:
 
     steps = [0]
     hook = model.register_forward_pre_hook(lambda *arguments: (steps.__setitem__(0, steps[0] + 1), check(steps[0]))[1])
+    folder = out if here.writes else out / "elsewhere"  # as on another machine, which does not see rank 0's files
     result = train(
-        model, scenes, scenes.labels, settings, out=out, resume="auto", on_step=reports.append, save_seconds=0.0
+        model, scenes, scenes.labels, settings, out=folder, resume="auto", on_step=reports.append, save_seconds=0.0
     )
     hook.remove()
     if here.writes:

@@ -50,7 +50,7 @@ def test_two_processes_train_as_one_does(tmp_path, alone):
 
 @pytest.mark.slow
 def test_a_killed_process_is_started_again_and_the_run_ends_as_unbroken(tmp_path, alone):
-    """Rank 1 dies by SIGKILL in the middle of the second epoch; torchrun starts all again, from the last state."""
+    """Rank 1 dies by SIGKILL in the middle of the second epoch; torchrun starts all again, from rank 0's last state."""
     out = tmp_path / "killed"
     broken = launch(out, "sync_batch_norm=True", restarts=1, KILL_AT="8")
     assert (out / "killed").exists()
@@ -59,6 +59,7 @@ def test_a_killed_process_is_started_again_and_the_run_ends_as_unbroken(tmp_path
     for step, loss in broken["losses"].items():
         assert alone["losses"][step] == pytest.approx(loss, rel=1e-5), step
     assert broken["AP50"] == pytest.approx(alone["AP50"], abs=1e-5)
+    assert not (out / "elsewhere").exists(), "only rank 0 writes"
 
 
 def test_alone_there_is_nothing_to_join(monkeypatch):
@@ -67,6 +68,7 @@ def test_alone_there_is_nothing_to_join(monkeypatch):
     assert here == Processes(0, 1) and here.writes and here.device("cpu") == torch.device("cpu")
     values, model = torch.ones(2), torch.nn.Linear(1, 1)
     assert here.sum(values) is values and here.wrap(model) is model
+    assert here.from_first(b"state") == b"state" and here.from_first(None) is None
     here.wait()
 
 

@@ -70,7 +70,7 @@ def test_both_locations_start_from_the_same_weights(name, scenes):
         models.append(study.start(condition, recipe, scenes))
         assert models[-1].location == location and recipe.train.learning_rate == condition.rate
         assert recipe.train.optimizer == condition.optimizer
-        assert recipe.train.loss.warmup_images == (0 if condition.ordinary else 800)
+        assert recipe.train.loss.anchor_warmup_images == (0 if condition.ordinary else 800)
         assert recipe.train.warmup_images == toytown_recipe().train.warmup_images
     for (key, one), other in zip(models[0].state_dict().items(), models[1].state_dict().values(), strict=True):
         assert torch.equal(one, other), key

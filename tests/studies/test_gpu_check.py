@@ -42,5 +42,5 @@ def test_peak_is_that_of_a_matrix_product():
 def test_loader_augmentation_loss_and_optimiser_cost_at_most_15_percent():
     """Nano at 224 in batches of 8, side by side in one run."""
     scenes = Cached(toytown.scenes(160))
-    speed = study.training_speed(toytown_recipe(), scenes, steps=16, rounds=5)
+    speed = study.training_speed(toytown_recipe(), scenes, steps=40, rounds=3)
     assert speed["share"] >= 0.85, speed

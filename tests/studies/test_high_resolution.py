@@ -52,3 +52,38 @@ def test_renewed_statistics_are_those_of_the_pictures_and_no_weight_changes():
 @pytest.fixture(scope="module")
 def rows():
     return read(study.RESULTS)
+
+
+def mean_ap(rows, network, trunk):
+    """AP50 as the mean over the slices, by seed."""
+    found = select(rows, what="detector", network=network, trunk=trunk)
+    seeds = sorted({row["seed"] for row in found})
+    return [sum(row["AP50"] for row in select(found, seed=seed)) / len(study.SLICES) for seed in seeds]
+
+
+def top1(rows, network, size):
+    return [row["top1"] for row in select(rows, what="classifier", network=network, size=size)]
+
+
+def test_the_results_have_five_seeds_of_everything(rows):
+    for network in study.NETWORKS:
+        assert all(len(top1(rows, network, size)) == 5 for size in study.TESTED_AT)
+    assert all(len(mean_ap(rows, network, trunk)) == 5 for network, trunk in study.DETECTORS)
+
+
+def test_the_size_of_the_last_lesson_decides_and_not_its_length(rows):
+    assert min(top1(rows, "then 128", 128)) > 0.5 + max(top1(rows, "then 64", 128))
+    assert min(top1(rows, "then 64", 64)) > 0.2 + max(top1(rows, "then 128", 64))
+    assert max(top1(rows, "statistics", 128)) < min(top1(rows, "start", 64)) - 0.3, "statistics are not the cause"
+
+
+def test_a_fixed_trunk_gains_with_every_seed_and_one_that_learns_does_not(rows):
+    fixed, learns = (
+        [b - a for a, b in zip(mean_ap(rows, "then 64", trunk), mean_ap(rows, "then 128", trunk), strict=True)]
+        for trunk in ("fixed", "learns")
+    )
+    assert min(fixed) > 0.02
+    assert min(learns) < 0 < max(learns)
+    for network in ("then 64", "then 128"):
+        pairs = zip(mean_ap(rows, network, "fixed"), mean_ap(rows, network, "learns"), strict=True)
+        assert all(a < b for a, b in pairs)

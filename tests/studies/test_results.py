@@ -1,10 +1,15 @@
 """The files of results: written and read, runs resumed, numbers summed up."""
 
 import math
+import os
+import signal
 
 import pytest
 
-from yolocourse.studies.results import Run, collect, read, select, summary, write
+from tests.engine.conftest import TinyScenes
+from yolocourse.engine.settings import TrainSettings
+from yolocourse.models import yolov2
+from yolocourse.studies.results import Run, collect, read, select, summary, train, write
 
 ROWS = [
     {"network": "YOLO", "seed": 0, "AP50": 0.25, "note": "a, b"},
@@ -74,3 +79,21 @@ def test_summary_by_hand():
     assert str(result) == "3.000 ± 2.646"
     assert summary(rows[:1], "x").sd == 0
     assert math.isnan(summary([{"x": math.nan}], "x").mean) and summary([], "x").count == 0
+
+
+def test_a_run_that_was_interrupted_leaves_no_row(tmp_path):
+    scenes, settings = TinyScenes(8), TrainSettings(images=64, batch_size=4, size=64, precision="float32")
+
+    def stop(report):
+        if report.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def rows(on_step):
+        model = yolov2(2, [[0.5, 0.5], [0.8, 0.4]], 0.05)
+        yield {"seen": train(model, scenes, scenes.labels, settings, on_step=on_step).seen}
+
+    out = tmp_path / "study.csv"
+    runs = [Run({"seed": 0}, lambda: rows(lambda report: None)), Run({"seed": 1}, lambda: rows(stop))]
+    with pytest.raises(KeyboardInterrupt):
+        collect(out, runs, lambda line: None)
+    assert [(row["seed"], row["seen"]) for row in read(out)] == [(0, 64)]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from yolocourse.engine.evaluate import Evaluation, classify, evaluate, slices_ta
 from yolocourse.engine.log import ConsoleLog, TensorBoardLog, duration
 from yolocourse.engine.loop import StepReport
 from yolocourse.engine.processes import Processes
+from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.state import StateFiles, TrainState
 from yolocourse.engine.tasks import Classification
 from yolocourse.engine.train import MODEL, train
@@ -40,8 +42,7 @@ def train_command(args: argparse.Namespace) -> None:
     model, task = make_model(recipe, dataset)
     shown = ", ".join(labels.names[:20]) + (" ..." if len(labels) > 20 else "")
     tell(f"{len(dataset)} pictures, {len(labels)} classes: {shown}")
-    anchors = np.round(model.anchors.numpy(), 2).tolist() if hasattr(model, "anchors") else "none"
-    tell(f"recipe {recipe.name}: {recipe.network}, anchors (cells) {anchors}\n{settings}")
+    tell(f"recipe {recipe.name}: {recipe.network}, {anchors_in_words(model)}\n{settings_in_words(settings)}")
     if args.pretrained:
         from_darknet = Path(args.pretrained).suffix != ".safetensors"
         tell(str((load_trunk_weights if from_darknet else load_trunk)(args.pretrained, model)))
@@ -55,7 +56,22 @@ def train_command(args: argparse.Namespace) -> None:
     if result.interrupted:
         tell(f"interrupted and saved; go on with the same command and --resume, or use {out / MODEL} as it is")
         return
-    tell(f"saved {out / MODEL}; next: yolocourse evaluate {args.data} {args.folder or ''} --model {out / MODEL}")
+    evaluate = " ".join(["yolocourse evaluate", args.data, *([args.folder] if args.folder else [])])
+    tell(f"saved {out / MODEL}; next: {evaluate} --model {out / MODEL}")
+
+
+def anchors_in_words(model: nn.Module) -> str:
+    """ "anchors 0.57x0.68 1.87x2.06 cells", or that there are none."""
+    if not hasattr(model, "anchors"):
+        return "no anchors"
+    return f"anchors {' '.join(f'{w:.2f}x{h:.2f}' for w, h in model.anchors.tolist())} cells"
+
+
+def settings_in_words(settings: TrainSettings) -> str:
+    """All settings as name=value, in the form that --set takes them, several in a line."""
+    values = vars(settings) | vars(settings.loss)
+    words = [f"{name}={value}".replace(" ", "") for name, value in values.items() if name != "loss"]
+    return fill(" ".join(words), 120, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 @contextmanager

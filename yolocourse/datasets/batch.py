@@ -44,8 +44,8 @@ class Batch:
         return self._map(Tensor.pin_memory)
 
     def inputs(self, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The network's input: (N, 3, H, W), 0 to 1."""
-        return self.images.to(dtype) / 255
+        """The network's input: (N, 3, H, W), 0 to 1, channels innermost in memory: convolutions are faster so."""
+        return self.images.to(dtype, memory_format=torch.channels_last).div_(255)
 
     def _map(self, change) -> "Batch":
         tensors = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "image_ids"}

@@ -215,7 +215,7 @@ def backward(
         last = number == len(portions) - 1
         # Gradients travel between the processes once, with the last portion.
         with nullcontext() if last or processes.count == 1 else network.no_sync():
-            images = batch.inputs(kind).contiguous(memory_format=torch.channels_last)
+            images = batch.inputs(kind)
             with torch.autocast(device.type, precision, enabled=precision != torch.float32):
                 raw = network(images)
             terms = task(raw, batch, state.seen)

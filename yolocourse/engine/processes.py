@@ -69,6 +69,21 @@ class Processes:
         distributed.all_reduce(result)
         return result
 
+    def from_first(self, data: bytes | None) -> bytes | None:
+        """What rank 0 was called with, in all processes."""
+        if self.count == 1:
+            return data
+        device = torch.device("cuda", self.local_rank) if distributed.get_backend() == "nccl" else "cpu"
+        length = torch.tensor([-1 if data is None or not self.writes else len(data)], device=device)
+        distributed.broadcast(length, 0)
+        if length.item() < 0:
+            return None
+        content = torch.empty(length.item(), dtype=torch.uint8, device=device)
+        if self.writes:
+            content.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        distributed.broadcast(content, 0)
+        return data if self.writes else content.cpu().numpy().tobytes()
+
     def wrap(self, model: nn.Module) -> nn.Module:
         """The network to run: averages gradients over the processes after each backward pass."""
         if self.count == 1:

@@ -40,7 +40,9 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Opt
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    fused = all(p.device.type == "cuda" for p in parameters)  # one kernel for all tensors instead of one for each
+    # One kernel for the whole update of a tensor. On processors it does not skip steps that overflowed in float16.
+    kinds = {"cuda"} if settings.precision == "float16" else {"cuda", "cpu"}
+    fused = all(p.device.type in kinds for p in parameters)
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=fused)
     return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=fused)

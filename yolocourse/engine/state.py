@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from yolocourse.engine.precision import fastest_precision
+from yolocourse.engine.processes import Processes
 from yolocourse.engine.schedule import make_optimizer
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.weights.checkpoint import write_atomically
@@ -84,8 +85,12 @@ class TrainState:
         path = Path(path)
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no training state to resume from")
+        self.take(path.read_bytes(), settings, path)
+
+    def take(self, data: bytes, settings: TrainSettings, path: str | Path) -> None:
+        """As `load`, from the content of the file; `path` is for the messages."""
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except Exception as error:  # what damaged bytes lead to depends on the bytes
             cause = (str(error).splitlines() or [type(error).__name__])[0]
             raise DamagedError(f"{path}: damaged, or not a training state ({cause})") from None
@@ -147,7 +152,7 @@ class StateFiles:
         return path
 
     def load(self, state: TrainState, settings: TrainSettings) -> Path:
-        """Takes up the newest state that is whole; a warning names each damaged one that is passed over.
+        """Takes up the newest state that is whole; a warning names each damaged one that is passed over. Returns it.
 
         Raises FileNotFoundError without any, DamagedError when all are damaged, ValueError for other settings or
         another network.
@@ -164,6 +169,20 @@ class StateFiles:
                 warnings.warn(f"{error}; going on from the one before", stacklevel=2)
             else:
                 return path
+
+
+def resume(files: StateFiles, state: TrainState, settings: TrainSettings, processes: Processes, must: bool) -> None:
+    """Takes up the run's newest state, in all processes the one that rank 0 found: other machines need not have it.
+
+    Without any state a run that need not go on (`must`) begins anew. Raises what `StateFiles.load` does.
+    """
+    data = None
+    if processes.writes and (must or files.paths()):
+        path = files.load(state, settings)
+        data = path.read_bytes() if processes.count > 1 else None
+    data = processes.from_first(data)
+    if data is not None and not processes.writes:
+        state.take(data, settings, files.folder)
 
 
 def _generators() -> dict:

@@ -16,9 +16,11 @@ from yolocourse.datasets.loading import Seeded
 from yolocourse.datasets.transforms import crop_transform, train_transform
 from yolocourse.engine.log import CsvLog
 from yolocourse.engine.loop import Interrupted, StepReport, make_loader, train_epoch
+from yolocourse.engine.memory import keep_freed_memory
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.state import StateFiles, TrainState
+from yolocourse.engine.state import resume as resume_from
 from yolocourse.engine.syncnorm import synchronized
 from yolocourse.engine.tasks import Detection
 from yolocourse.labels import LabelSpace
@@ -80,6 +82,8 @@ def train(
         raise ValueError("the training set has no pictures")
     processes = Processes.here()
     device = processes.device(device)
+    if device.type == "cpu":
+        keep_freed_memory()
     torch.manual_seed(settings.seed)
     model = model.to(device, memory_format=torch.channels_last)
     if settings.sync_batch_norm and processes.count > 1:
@@ -88,8 +92,7 @@ def train(
     if resume:
         if files is None:
             raise ValueError("resume needs the folder of the run to go on with (out)")
-        if resume != "auto" or files.paths():
-            files.load(state, settings)
+        resume_from(files, state, settings, processes, must=resume != "auto")
     pictures = Seeded(dataset, transform or _transform(settings), settings.seed)
     loader = make_loader(pictures, settings, device, processes)
     task = task or Detection(criterion or _criterion(model, labels, settings))

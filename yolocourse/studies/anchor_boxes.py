@@ -32,7 +32,6 @@ from yolocourse.datasets import toytown
 from yolocourse.datasets.loading import Cached
 from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import detect_all
-from yolocourse.engine.train import train
 from yolocourse.labels import LabelSpace
 from yolocourse.losses_yolov1 import YOLOv1Loss
 from yolocourse.metrics import VocResult, voc_ap
@@ -40,7 +39,7 @@ from yolocourse.models.layers import ConvBlock
 from yolocourse.models.yolov1 import FIRST_ROOTS, PREDICTORS, YOLOv1, yolov1
 from yolocourse.recipes import Recipe
 from yolocourse.recipes import toytown as toytown_recipe
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.studies.shipped import TRUNK, WIDTH
 from yolocourse.weights.checkpoint import load_trunk
 

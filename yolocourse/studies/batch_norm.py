@@ -31,12 +31,11 @@ from yolocourse.engine.log import History
 from yolocourse.engine.loop import NotFiniteError
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.tasks import Classification
-from yolocourse.engine.train import train
 from yolocourse.losses_yolov1 import YOLOv1Loss
 from yolocourse.models import Darknet19
 from yolocourse.models.yolov1 import YOLOv1, yolov1
 from yolocourse.recipes import toytown as toytown_recipe
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.studies.shipped import TRUNK, WIDTH
 from yolocourse.weights.checkpoint import load_trunk
 

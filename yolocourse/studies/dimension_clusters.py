@@ -23,10 +23,9 @@ from yolocourse.datasets.loading import Cached
 from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import evaluate
 from yolocourse.engine.log import History
-from yolocourse.engine.train import train
 from yolocourse.grid import Decoded, decode
 from yolocourse.recipes import toytown as toytown_recipe
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.studies.shipped import TRUNK
 from yolocourse.weights.checkpoint import load_trunk
 

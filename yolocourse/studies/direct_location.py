@@ -25,14 +25,13 @@ from yolocourse.datasets.loading import Cached
 from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import evaluate
 from yolocourse.engine.loop import NotFiniteError, StepReport
-from yolocourse.engine.train import train
 from yolocourse.grid import assign, cell_of, decode_cells, split, to_cells
 from yolocourse.labels import LabelSpace
 from yolocourse.losses import DetectionLoss, LossTerms
 from yolocourse.models import YOLOv2
 from yolocourse.recipes import Recipe
 from yolocourse.recipes import toytown as toytown_recipe
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.studies.shipped import TRUNK
 from yolocourse.weights.checkpoint import load_trunk
 
@@ -143,10 +142,10 @@ class Watch:
 
 
 def recipe_of(condition: Condition, location: str, seed: int) -> Recipe:
-    """The course's recipe for Toy Town under a condition; `warmup_images` is that of the loss: the pull to anchors."""
+    """The course's recipe for Toy Town under a condition; without the pull to anchors where the start is ordinary."""
     recipe = toytown_recipe().with_values(location=location, size=SIZE, images=condition.images, seed=seed)
     recipe = recipe.with_values(learning_rate=condition.rate, optimizer=condition.optimizer)
-    return recipe.with_values(warmup_images=0) if condition.ordinary else recipe
+    return recipe.with_values(anchor_warmup_images=0) if condition.ordinary else recipe
 
 
 def start(condition: Condition, recipe: Recipe, scenes: Dataset) -> YOLOv2:

@@ -20,10 +20,10 @@ from yolocourse.datasets import toytown
 from yolocourse.datasets.loading import Cached
 from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import evaluate
-from yolocourse.engine.train import train
 from yolocourse.losses_yolov1 import YOLOv1Loss
 from yolocourse.models.yolov1 import yolov1
 from yolocourse.recipes import toytown as toytown_recipe
+from yolocourse.studies.results import train
 from yolocourse.studies.shipped import DETECTOR, TRUNK, WIDTH
 from yolocourse.weights.checkpoint import load_trunk, write_atomically
 

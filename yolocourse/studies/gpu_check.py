@@ -23,7 +23,6 @@ from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import evaluate
 from yolocourse.engine.log import ConsoleLog, History
 from yolocourse.engine.precision import fastest_precision
-from yolocourse.engine.schedule import make_optimizer
 from yolocourse.engine.train import train
 from yolocourse.models import YOLOv2
 from yolocourse.recipes import Recipe
@@ -64,9 +63,9 @@ def recipe_for(plan: Plan, **values) -> Recipe:
 def training_speed(recipe: Recipe, scenes: Dataset, steps: int, rounds: int) -> dict[str, float]:
     """Pictures a second in training as the engine does it, and of the bare passes, taking turns; medians of the rounds.
 
-    "bare" is forward, backward and update of the same network on one batch of noise that lies on the device already:
-    no pictures, no loss. "share" is the first by the second, "waited" the share of the time in which the engine waited
-    for pictures.
+    "bare" is forward and backward of the same network on one batch of noise that lies on the device already: no
+    pictures, no loss, no update. "share" is the first by the second, "waited" the share of the time in which the engine
+    waited for pictures.
     """
     device = best_device()
     anchors = recipe.find_anchors(scenes.sizes())
@@ -74,33 +73,30 @@ def training_speed(recipe: Recipe, scenes: Dataset, steps: int, rounds: int) -> 
     settings = replace(recipe.train, images=steps * recipe.train.batch_size)
     ours, bare, waited = [], [], []
     for _ in range(rounds):
-        history = History()
-        train(model, scenes, scenes.labels, settings, on_step=history, device=device)
-        counted = history.reports[steps // 4 :]
-        seconds = [settings.batch_size / report.images_per_second for report in counted]
-        ours.append(settings.batch_size * len(counted) / sum(seconds))
-        waited.append(statistics.fmean(report.waited for report in counted))
+        history, ends = History(), []
+        train(model, scenes, scenes.labels, settings, device=device,
+              on_step=lambda report, history=history, ends=ends: (history(report), ends.append(now())))  # fmt: skip
+        first = steps // 4
+        ours.append(settings.batch_size * (len(ends) - 1 - first) / (ends[-1] - ends[first]))
+        waited.append(statistics.fmean(report.waited for report in history.reports[first + 1 :]))
         bare.append(bare_speed(model, recipe, steps))
     values = {"ours": statistics.median(ours), "bare": statistics.median(bare), "waited": statistics.median(waited)}
     return values | {"share": statistics.median(a / b for a, b in zip(ours, bare, strict=True))}
 
 
 def bare_speed(model: YOLOv2, recipe: Recipe, steps: int) -> float:
-    """Pictures a second of forward, backward and update on noise."""
+    """Pictures a second of forward and backward on noise."""
     device, precision = next(model.parameters()).device, fastest_precision(best_device())
     side, count = recipe.train.size, recipe.train.batch_size
     images = torch.rand(count, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
-    optimizer, model = make_optimizer(model, recipe.train), model.train()
-    for group in optimizer.param_groups:
-        group["lr"] = 0.0
+    model.train()
     for step in range(steps):
         if step == steps // 4:
             began = now()
         with torch.autocast(device.type, precision, enabled=precision != torch.float32):
             raw = model(images)
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         raw.float().mean().backward()
-        optimizer.step()
     return count * (steps - steps // 4) / (now() - began)
 
 

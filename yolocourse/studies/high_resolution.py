@@ -24,12 +24,11 @@ from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import classify, evaluate
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.tasks import Classification
-from yolocourse.engine.train import train
 from yolocourse.models import Darknet19
 from yolocourse.preprocess import Preprocess
 from yolocourse.recipes import Recipe
 from yolocourse.recipes import toytown as toytown_recipe
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.studies.shipped import WIDTH
 
 RESULTS = FOLDER / "high_resolution.csv"

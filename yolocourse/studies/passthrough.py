@@ -28,14 +28,13 @@ from yolocourse.datasets import toytown
 from yolocourse.datasets.loading import Cached
 from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import evaluate
-from yolocourse.engine.train import train
 from yolocourse.labels import LabelSpace
 from yolocourse.models import YOLOv2
 from yolocourse.models.layers import ConvBlock
 from yolocourse.preprocess import Preprocess
 from yolocourse.recipes import Recipe
 from yolocourse.recipes import toytown as toytown_recipe
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.studies.shipped import DETECTOR, TRUNK
 from yolocourse.weights.checkpoint import load_checkpoint, load_trunk
 

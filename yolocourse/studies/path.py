@@ -28,7 +28,7 @@ from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import evaluate
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.tasks import Classification
-from yolocourse.engine.train import MODEL, Trained, train
+from yolocourse.engine.train import MODEL, Trained
 from yolocourse.losses import DetectionLoss
 from yolocourse.losses_yolov1 import YOLOv1Loss
 from yolocourse.models import CLASSIFIERS
@@ -37,7 +37,7 @@ from yolocourse.preprocess import Preprocess
 from yolocourse.recipes import Recipe
 from yolocourse.recipes import toytown as toytown_recipe
 from yolocourse.studies.bench import count_operations
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.weights.checkpoint import load_trunk, save_checkpoint
 
 RESULTS = FOLDER / "path.csv"
@@ -92,7 +92,7 @@ class Budget:
     """How much of everything a run gets; the same for all steps."""
 
     scenes: int = 4_000  # with boxes, to train on
-    detector_images: int = 10_000
+    detector_images: int = 8_000
     things: int = 5_000  # pictures of one thing each, for the classifier
     classifier_images: int = 24_000
     fine_tune_images: int = 4_000  # of them, the last ones, at the detector's size where the step says so

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import torch
 
+from yolocourse.engine.train import Trained
+from yolocourse.engine.train import train as train_as_far_as_it_goes
 from yolocourse.weights.checkpoint import write_atomically
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "results"
@@ -75,6 +77,17 @@ def collect(path: Path, runs: Iterable[Run], report: Callable[[str], None] = pri
         for row in new:
             report(", ".join(f"{name} {_text(row[name])}" for name in row if name not in made_by))
     return read(path) if Path(path).exists() else rows  # with the digits that the file keeps
+
+
+def train(*arguments, **settings) -> Trained:
+    """`engine.train.train` for a run that counts only as a whole.
+
+    Raises KeyboardInterrupt where Ctrl-C or SIGTERM ended it: a network that is trained in part must leave no row.
+    """
+    trained = train_as_far_as_it_goes(*arguments, **settings)
+    if trained.interrupted:
+        raise KeyboardInterrupt
+    return trained
 
 
 def select(rows: Iterable[Row], **values) -> list[Row]:

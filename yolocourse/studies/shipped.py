@@ -23,10 +23,10 @@ from yolocourse.engine.evaluate import classify, evaluate
 from yolocourse.engine.log import ConsoleLog
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.tasks import Classification
-from yolocourse.engine.train import train
 from yolocourse.models import Darknet19
 from yolocourse.recipes import things as things_recipe
 from yolocourse.recipes import toytown as toytown_recipe
+from yolocourse.studies.results import train
 from yolocourse.weights.checkpoint import load_trunk, save_checkpoint
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "checkpoints"
