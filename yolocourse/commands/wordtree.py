@@ -14,7 +14,7 @@ def add_wordtree(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="build|show")
     build = actions.add_parser("build", help="WordNet 3.0 and lists of ids to .tree, .names and .map")
     option = build.add_argument
-    option("ids", nargs="?", metavar="FILE", help="list of WordNet ids such as n02084071, one a line; a name may follow")
+    option("ids", nargs="?", metavar="FILE", help="list of WordNet ids such as n02084071, one a line; names may follow")
     option("--merge", nargs="+", metavar="NAME=FILE", help="instead: the lists of several data sets, each in the order "
            "of its classes; writes OUT.NAME.map for each")  # fmt: skip
     option("--out", metavar="FILE", help="the .tree to write; .names beside it (default: beside the list)")

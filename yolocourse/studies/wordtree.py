@@ -5,10 +5,11 @@
 
 DARKNET: a folder with Darknet's data files 9k.tree and imagenet.labels.list.
 
-"trees". The paper gives 1,369 nodes for ImageNet's 1,000 classes; Darknet's 9k.tree is the tree of YOLO9000 itself, but
-which of its 1,845 inner nodes are classes is not recorded. So it is rebuilt from its leaves, and from the nodes that are
-in Darknet's list of ImageNet's 21,842 synsets, and compared node by node: `same` is the number of its 9,418 nodes that
-have the same parent here. Each step of the rule is left out or changed in turn.
+"trees". The paper gives 1,369 nodes for ImageNet's 1,000 classes; Darknet's 9k.tree is the tree of YOLO9000 itself,
+but which of its 1,845 inner nodes are classes is not recorded. So it is rebuilt twice, from its leaves, and from those
+of its nodes that are in Darknet's list of ImageNet's 21,842 synsets, and compared node by node: `same` is the number of
+its 9,418 nodes that have the same parent here. Each step of the rule is left out or changed in turn. `ever`: nodes that
+have the same parent under some order of the list, and ties for the first or the last in the alphabet.
 
 "speed". Scores of YOLO9000's grid at 544 pixels, 17 x 17 x 3, for 9,418 classes, flat and as a tree. "forward":
 log-probabilities of all nodes; "loss": loss and gradient; "both": one after the other.
@@ -29,7 +30,7 @@ from yolocourse.labels import FlatLabels, LabelSpace
 from yolocourse.studies.results import FOLDER, Row, Run, collect
 from yolocourse.wordnet import WordNet, read_wordnet
 from yolocourse.wordtree import WordTree, read_tree
-from yolocourse.wordtree_build import Parents, arrange, build_tree, grow, leave_out, move_up, read_ids
+from yolocourse.wordtree_build import Parents, build_tree, grow, leave_out, move_up, read_ids
 
 RESULTS = FOLDER / "wordtree.csv"
 IMAGENET = FOLDER.parent / "wordtree" / "imagenet1k.ids"
@@ -80,11 +81,11 @@ def wordnets_order(wordnet: WordNet, ids: list[str]) -> dict[str, list[tuple[str
     return {id: sorted(wordnet.paths(id), key=key) for id in sorted(ids)}
 
 
-def shuffled(wordnet: WordNet, ids: list[str], seed: int) -> Parents:
-    """The tree from ids in another order; only nodes are left out."""
+def shuffled(wordnet: WordNet, ids: list[str], seed: int, last: bool = False) -> Parents:
+    """The tree from ids in another order; only nodes are left out. last: ties go to the last in the alphabet."""
     ids = sorted(ids)
     random.Random(seed).shuffle(ids)
-    return leave_out(grow({id: wordnet.paths(id) for id in ids}), ids)
+    return leave_out(grow({id: wordnet.paths(id)[:: -1 if last else 1] for id in ids}), ids)
 
 
 def cut(tree: Parents, ids: list[str]) -> Parents:
@@ -144,9 +145,22 @@ def yolo9000_runs(wordnet: WordNet, darknet: Path) -> Iterator[Run]:
     yield run("9k classes", classes, "ties in WordNet's order, fold darknet",
               lambda: move_up(leave_out(grow(wordnets_order(wordnet, classes)), classes), classes))  # fmt: skip
     yield run("9k classes", classes, "fold darknet", lambda: built(classes, "darknet"))
-    for seed in range(SHUFFLES):
-        yield run("9k classes", classes, f"fold darknet, order {seed} of the list",
-                  lambda seed=seed: move_up(shuffled(wordnet, classes, seed), classes))  # fmt: skip
+
+    def orders() -> Iterator[Row]:
+        ever, counts = set(), []
+        for seed in range(SHUFFLES):
+            for last in (False, True):
+                tree = move_up(shuffled(wordnet, classes, seed, last), classes)
+                same = {node for node in parents if tree.get(node, "absent") == parents[node]}
+                ever |= same
+                if not last:
+                    counts.append(len(same))
+        mean = statistics.fmean(counts)
+        share = mean / len(parents)
+        yield {"classes": len(classes), "same": mean, "low": min(counts), "high": max(counts), "share": share,
+               "ever": len(ever)}  # fmt: skip
+
+    yield Run({"what": "9k classes", "variant": "fold darknet, other orders of the list"}, orders)
 
 
 def tasks(labels: LabelSpace, target: Tensor) -> dict[str, Callable[[Tensor], None]]:
@@ -166,7 +180,7 @@ def tasks(labels: LabelSpace, target: Tensor) -> dict[str, Callable[[Tensor], No
 
 
 def speed_runs(darknet: Path, rounds: int = 15, rows: int = GRID) -> Iterator[Run]:
-    """Milliseconds and megabytes, flat and tree in turn. Layout "head": as a network puts the scores out, cells last."""
+    """Milliseconds and megabytes, flat and tree in turn. Layout "head": as networks put scores out, cells last."""
     tree = read_tree(darknet / "9k.tree")
     flat = FlatLabels(list(tree.ids))
     scores = torch.randn(rows, len(tree), generator=torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""python -m yolocourse.datasets.toytown sheets|write|hashes|tree: contact sheets, VOC folders, recorded numbers, hierarchy."""
+"""python -m yolocourse.datasets.toytown sheets|write|hashes|tree: contact sheets, VOC folders, hashes, hierarchy."""
 
 import argparse
 import sys
