@@ -10,7 +10,7 @@ segments; a loop runs over the levels of the tree only, a dozen or two however m
 Shape letters: T nodes, G groups of siblings, D levels, M any number of rows, P nodes on paths, R siblings of those.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 from yolocourse.labels import KINDS, LabelSpace
 
 THRESHOLD = 0.5  # YOLO9000 walks down while the probability stays above "some threshold"; Darknet's default is 0.5
+PART = 128  # rows done at once on a processor, where only results are wanted: what lies between them fits its cache
 
 
 class WordTree(LabelSpace):
@@ -123,13 +124,19 @@ class WordTree(LabelSpace):
 
     def conditional_log_probabilities(self, scores: Tensor) -> Tensor:
         """Raw scores (..., T) -> log-probability of every node given its parent (..., T); float32 at least."""
-        x = _nodes_first(scores)  # (T, M)
-        shifted, total = self._relative(x)
-        return _nodes_last(shifted - total.index_select(0, self._on(x.device)["group"]), scores.shape)
+
+        def find(x: Tensor) -> Tensor:  # (T, M) -> (T, M)
+            shifted, total = self._relative(x)
+            return total.neg().index_select(0, self._on(x.device)["group"]).add_(shifted)
+
+        return _row_by_row(find, scores)
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
         """Raw scores (..., T) -> log-probability of every node (..., T): the sum along its path; float32 at least."""
-        x = _nodes_first(scores)  # (T, M)
+        return _row_by_row(self._sums_along_paths, scores)
+
+    def _sums_along_paths(self, x: Tensor) -> Tensor:
+        """Scores (T, M) -> log-probabilities (T, M)."""
         on = self._on(x.device)
         shifted, total = self._relative(x)  # (T, M), (G, M)
         # The sum along a path is the node's own term and the sum of its parent, which all its siblings share.
@@ -140,7 +147,7 @@ class WordTree(LabelSpace):
             sums.append(given[which] + sums[-1].index_select(0, on["above_place"][which]))
             begin += size
         shift = torch.cat(sums).index_select(0, on["place"]) - total  # (G, M)
-        return _nodes_last(shifted + shift.index_select(0, on["group"]), scores.shape)
+        return shift.index_select(0, on["group"]).add_(shifted)
 
     def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy of (M, T) with labels (M,) -> (M,): one term for each level from the label up to its root.
@@ -173,7 +180,12 @@ class WordTree(LabelSpace):
         counts once for every level below it, and the walk ends sooner: with `darknet` that product is compared.
         """
         threshold = self.threshold if threshold is None else threshold
-        x = _nodes_first(scores)  # (T, M)
+        parts = [self._walk(_nodes_first(part), threshold) for part in _split(scores)]
+        probability, label = (torch.cat(each) for each in zip(*parts, strict=True))
+        return probability.view(scores.shape[:-1]), label.view(scores.shape[:-1])
+
+    def _walk(self, x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+        """`predict` for scores (T, M): probability and label (M,)."""
         on = self._on(x.device)
         shifted, total = self._relative(x)  # (T, M), (G, M)
         conditional, best = total.neg().exp(), self._best(shifted)  # (G, M) of each group's best child
@@ -187,7 +199,7 @@ class WordTree(LabelSpace):
             walking = walking & (group >= 0) & (compared > threshold)
             label = torch.where(walking, best.gather(0, below)[0], label)
             probability = torch.where(walking, deeper, probability)
-        return probability.view(scores.shape[:-1]), label.view(scores.shape[:-1])
+        return probability, label
 
     def candidates(self, objectness: Tensor, scores: Tensor, threshold: float) -> tuple[Tensor, Tensor, Tensor]:
         """One name for each box, the deepest sure one, scored by the objectness alone, as Darknet does it."""
@@ -227,14 +239,25 @@ def _at_least_float(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def _nodes_first(scores: Tensor) -> Tensor:
-    """(..., T) -> (T, M): a group's scores become whole rows, which is how a network puts them out anyway."""
-    return _at_least_float(scores.reshape(-1, scores.shape[-1]).t()).contiguous()
+def _nodes_first(rows: Tensor) -> Tensor:
+    """(M, T) -> (T, M): what was one number becomes a row, so that the sums over siblings are sums of rows."""
+    return _at_least_float(rows.t()).contiguous()
 
 
-def _nodes_last(x: Tensor, shape: torch.Size) -> Tensor:
-    """(T, M) -> (..., T)."""
-    return x.t().reshape(shape)
+def _split(scores: Tensor) -> tuple[Tensor, ...]:
+    """(..., T) -> parts of (M, T)."""
+    rows = scores.reshape(-1, scores.shape[-1])
+    return rows.split(PART if scores.device.type == "cpu" else max(len(rows), 1))
+
+
+def _row_by_row(find: Callable[[Tensor], Tensor], scores: Tensor) -> Tensor:
+    """Applies a function of scores (T, M) to (..., T); in parts, unless a gradient has to go through."""
+    if scores.requires_grad and torch.is_grad_enabled():
+        return find(_nodes_first(scores.reshape(-1, scores.shape[-1]))).t().reshape(scores.shape)
+    result = torch.empty(scores.shape, dtype=_at_least_float(scores[:0]).dtype, device=scores.device)
+    for part, place in zip(_split(scores), _split(result), strict=True):
+        place.copy_(find(_nodes_first(part)).t())
+    return result
 
 
 KINDS["tree"] = WordTree

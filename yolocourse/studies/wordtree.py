@@ -16,6 +16,7 @@ log-probabilities of all nodes; "loss": loss and gradient; "both": one after the
 """
 
 import argparse
+import ctypes
 import math
 import random
 import statistics
@@ -198,7 +199,7 @@ def speed_runs(darknet: Path, rounds: int = 15, rows: int = GRID) -> Iterator[Ru
                 times[name].append(1e3 * (time.perf_counter() - began))
         for name, run in pairs.items():
             row |= {f"{name}_ms": statistics.median(times[name]), f"{name}_mb": peak_megabytes(lambda run=run: run(x))}
-        yield row | {"times": row["tree_ms"] / row["flat_ms"], "memory": row["tree_mb"] / row["flat_mb"]}
+        yield row | {"times": row["tree_ms"] / row["flat_ms"], "memory": row["tree_mb"] / max(row["flat_mb"], 1e-3)}
 
     for layout, x in {"head": scores.t().contiguous().t(), "rows": scores}.items():
         for task in flat_tasks:
@@ -209,11 +210,12 @@ def speed_runs(darknet: Path, rounds: int = 15, rows: int = GRID) -> Iterator[Ru
 def peak_megabytes(run: Callable[[], None]) -> float:
     """The memory that a function takes at its highest, beyond what was in use before; NaN where Linux does not tell."""
     try:
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back to the system, so that taking it again shows
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from what is in use now
         before = _status("VmRSS")
         run()
         return (_status("VmHWM") - before) / 1024
-    except OSError:
+    except (OSError, AttributeError):
         return math.nan
 
 
