@@ -21,7 +21,7 @@ def test_reasons_for_another_parent(write_wordnet):
     assert {name: found[name] for name in ("same", "absent", "by_hand", "absent_parent", "other_way", "fold")} == {
         "same": 3, "absent": 1, "by_hand": 1, "absent_parent": 0, "other_way": 1, "fold": 1
     }  # fmt: skip
-    assert found["share"] == 3 / 7 and found["leaves_share"] == 0 and found["nodes"] == 7 and found["extra"] == 1
+    assert found["share"] == 3 / 7 and found["leaves_share"] == 1 / 4 and found["nodes"] == 7 and found["extra"] == 1
     assert study.compare(reference, reference, wordnet)["share"] == 1
 
 
@@ -57,6 +57,7 @@ def test_a_tree_costs_little(rows):
         assert both["times"] <= 2.5 and both["memory"] <= 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DARKNET.is_dir(), reason="needs Darknet's 9k.tree in ../shared")
 def test_the_comparison_can_be_run_again(tmp_path, rows):
     try:

@@ -11,7 +11,7 @@ from yolocourse.wordtree_build import FOLDS, build_tree, merge_classes, read_ids
 
 
 def add_wordtree(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="build|show")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="build|show", help="what to do")
     build = actions.add_parser("build", help="WordNet 3.0 and lists of ids to .tree, .names and .map")
     option = build.add_argument
     option("ids", nargs="?", metavar="FILE", help="list of WordNet ids such as n02084071, one a line; names may follow")
