@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from yolocourse.commands import files, measuring, training, using
+from yolocourse.commands import files, measuring, training, using, wordtree
 from yolocourse.datasets.annotations import BadBoxWarning
 from yolocourse.engine.loop import NotFiniteError
 from yolocourse.engine.processes import leave
@@ -226,6 +226,7 @@ COMMANDS: dict[str, tuple[Callable, Callable, str]] = {
     "bench": (measuring.bench_command, add_bench, "milliseconds and images a second on this device"),
     "path": (measuring.path_command, add_path, "the steps from YOLO to YOLOv2 on Toy Town, measured one by one"),
     "anchors": (measuring.anchors_command, add_anchors, "cluster a data set's box sizes into anchors"),
+    "wordtree": (wordtree.wordtree_command, wordtree.add_wordtree, "build a word tree from WordNet, or look into one"),
     "doctor": (measuring.doctor_command, add_doctor, "check this machine, or a data set"),
 }
 

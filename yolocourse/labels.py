@@ -8,7 +8,7 @@ Shape letters: C scores that the network puts out, T classes that have a probabi
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -120,4 +120,4 @@ def labels_from_dict(description: dict) -> LabelSpace:
     return KINDS[kind](**{name: value for name, value in description.items() if name != "kind"})
 
 
-KINDS: dict[str, type[LabelSpace]] = {"flat": FlatLabels}  # wordtree.py adds its own
+KINDS: dict[str, Callable[..., LabelSpace]] = {"flat": FlatLabels}  # wordtree.py and treeview.py add theirs
