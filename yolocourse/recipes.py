@@ -13,9 +13,9 @@ import numpy as np
 from yolocourse.anchors import PRESETS, dimension_clusters
 from yolocourse.datasets.transforms import train_transform
 from yolocourse.engine.settings import TrainSettings
-from yolocourse.engine.tasks import Joint
+from yolocourse.engine.tasks import Classification, Detection, Joint
 from yolocourse.labels import LabelSpace
-from yolocourse.losses import DetectionLossSettings
+from yolocourse.losses import DetectionLoss, DetectionLossSettings
 from yolocourse.losses_joint import JointLoss, JointLossSettings
 from yolocourse.models import BUILDERS, CLASSIFIERS, Classifier, YOLOv2, build
 
@@ -81,6 +81,14 @@ class Recipe(Settable):
             options |= {"passthrough": self.passthrough, "trunk": self.trunk, "location": self.location}
         return build(self.network, **options)
 
+    def task(self, model: YOLOv2, labels: LabelSpace) -> Callable:
+        """What the network learns from a batch, see `engine.tasks`."""
+        return Detection(DetectionLoss(model.anchors, labels, self.train.loss, model.stride, model.location))
+
+    def transform(self) -> Callable | None:
+        """What the loader does to a sample; None: what the settings say."""
+        return None
+
 
 @dataclass(frozen=True)
 class JointRecipe(Recipe):
@@ -90,14 +98,12 @@ class JointRecipe(Recipe):
     zoom_out: float = 1.0  # factor by which pictures with a class only are made smaller at most
 
     def transform(self) -> Callable:
-        """What the loader does to samples of both kinds; colours change later, on the device."""
         t = self.train
         return train_transform(
             t.size, t.jitter, hue=0, saturation=1, exposure=1, flip=t.flip, rule=t.rule, zoom_out=self.zoom_out
         )
 
-    def task(self, model: YOLOv2, labels: LabelSpace) -> Joint:
-        """What the network learns from a batch."""
+    def task(self, model: YOLOv2, labels: LabelSpace) -> Callable:
         return Joint(JointLoss(model.anchors, labels, self.train.loss, model.stride, model.location))
 
 
@@ -117,6 +123,13 @@ class ClassifierRecipe(Settable):
     def build(self, labels: LabelSpace) -> Classifier:
         """The network, with new weights; seed torch before for the same ones again."""
         return build(self.network, num_outputs=labels.num_outputs, width=self.width)
+
+    def task(self, model: Classifier, labels: LabelSpace) -> Callable:
+        """What the network learns from a batch, see `engine.tasks`."""
+        return Classification(labels)
+
+    def transform(self) -> None:
+        """What the loader does to a sample: what the settings say."""
 
 
 def _names(kind: type) -> set[str]:

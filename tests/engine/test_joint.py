@@ -97,19 +97,20 @@ def run(images=64, out=None, dataset=None, width=0.05, double=False, **options):
     return result, reports
 
 
+@pytest.mark.slow
 def test_what_never_had_a_box_is_found():
-    """Boxes say "block" and "bar"; that a block is red or blue only pictures without boxes say."""
-    result, reports = run(images=2400, dataset=mixture(60))
-    last = reports[-1].terms
-    assert last["picture_class"] < 0.5 * reports[0].terms["picture_class"] and last["total"] < reports[0].terms["total"]
-    fine = TreeView(TREE, [2, 3, 1])
-    detector, right, found = Detector(result.model, fine, Preprocess(64)), 0, 0
-    for image, target in Drawn(30, True, fine=True, seed=2).items:
-        answer = detector(image, threshold=0.05)
-        if len(answer):
-            found += 1
-            right += answer.labels[0] == target["labels"][0]
-    assert found >= 27 and right >= 25
+    """Boxes say "block" and "bar"; that a block is red or blue only pictures without boxes say.
+
+    Told apart by chance, 40 of 60 would be right: the 20 bars and half of the blocks.
+    """
+    result, reports = run(images=4000, dataset=mixture(120), width=0.1, learning_rate=2e-3)
+    first, last = reports[0].terms, reports[-1].terms
+    assert last["picture_class"] < 0.5 * first["picture_class"] and last["total"] < first["total"]
+    detector, right = Detector(result.model, TreeView(TREE, [2, 3, 1]), Preprocess(64)), 0
+    for image, target in Drawn(60, True, fine=True, seed=2).items:
+        found = detector(image, threshold=0.01)
+        right += len(found) > 0 and found.labels[0].item() == target["labels"][0].item()
+    assert right >= 50
 
 
 def test_a_batch_has_both_kinds_and_a_run_can_be_resumed(tmp_path):
