@@ -37,10 +37,10 @@ def stand_in(tmp_path):
     (tmp_path / "both.coco.map").write_text("2\n1\n")  # cat, dog
     (tmp_path / "coco.ids").write_text("n00000003 cat\nn00000002 dog\n")
     images = [{"id": i, "file_name": f"{i}.jpg", "width": 80, "height": 60} for i in range(4)]
-    boxes = [
+    boxes = [  # the last picture has none
         {"id": i, "image_id": i, "category_id": 17 + i % 2, "bbox": [5, 6, 30 + 9 * i, 40], "iscrowd": 0}
         for i in range(3)
-    ]  # the last picture has none
+    ]
     categories = [{"id": 17, "name": "cat"}, {"id": 18, "name": "dog"}]
     coco = {"images": images, "annotations": boxes, "categories": categories}
     (tmp_path / "coco" / "annotations").mkdir(parents=True)
