@@ -31,13 +31,19 @@ TREE = WordTree(["block", "bar", "red block", "blue block"], [-1, -1, 0, 0], ["n
 ANCHORS = [[0.6, 0.6], [1.0, 0.3]]
 
 
-def draw(label, generator, low, high):
-    """A grey picture of 64 pixels with a red block, a blue block or a white bar in it, and the box."""
+def draw(label, generator, low, high, in_a_cell=False):
+    """A grey picture of 64 pixels with a red block, a blue block or a white bar in it, and the box.
+
+    in_a_cell: in one of the four quarters, 32 x 32 pixels.
+    """
     image = torch.randint(90, 120, (3, 64, 64), generator=generator, dtype=torch.uint8)
     h = int(torch.randint(low, high, (), generator=generator))
     w = h * 2 if label == 2 else h
     h = max(h // 2, 4) if label == 2 else h
-    x, y = (int(torch.randint(0, 64 - side + 1, (), generator=generator)) for side in (w, h))
+    room = 32 if in_a_cell else 64
+    x, y = (int(torch.randint(0, room - side + 1, (), generator=generator)) for side in (w, h))
+    if in_a_cell:
+        x, y = (corner + 32 * int(torch.randint(2, (), generator=generator)) for corner in (x, y))
     colour = torch.tensor([[230, 30, 30], [30, 30, 230], [250, 250, 250]], dtype=torch.uint8)[label]
     image[:, y : y + h, x : x + w] = colour[:, None, None]
     return Image(image), [x, y, x + w, y + h]
@@ -46,7 +52,7 @@ def draw(label, generator, low, high):
 class Drawn(Dataset):
     """Pictures with boxes named "block" and "bar" (`fine`: "red block", ...), or with a fine class only."""
 
-    def __init__(self, count, boxed, fine=False, seed=0):
+    def __init__(self, count, boxed, fine=False, seed=0, in_a_cell=False):
         self.boxed, self.fine = boxed, fine
         self.labels = (
             FlatLabels(["red", "blue", "bar"], ["n3", "n4", "n2"])
@@ -57,7 +63,8 @@ class Drawn(Dataset):
         self.items = []
         for i in range(count):
             label = i % 3
-            image, box = draw(label, generator, 12, 30)
+            low, high = (10, 16) if in_a_cell else (12, 30)
+            image, box = draw(label, generator, low, high, in_a_cell)
             boxes = BoundingBoxes(torch.tensor([box]).float(), format="XYXY", canvas_size=(64, 64))
             name = torch.tensor([label if fine else int(label < 2)])
             boxed_target = {"boxes": boxes, "labels": name, "difficult": name > 9}
@@ -71,8 +78,10 @@ class Drawn(Dataset):
         return self.items[i]
 
 
-def mixture(count=24):
-    return Mixed(Relabelled(Drawn(count, True), TREE), Relabelled(Drawn(count, False, fine=True, seed=1), TREE), 1.0)
+def mixture(count=24, in_a_cell=False):
+    boxed = Drawn(count, True, in_a_cell=in_a_cell)
+    class_only = Drawn(count, False, fine=True, seed=1, in_a_cell=in_a_cell)
+    return Mixed(Relabelled(boxed, TREE), Relabelled(class_only, TREE), 1.0)
 
 
 def run(images=64, out=None, dataset=None, width=0.05, double=False, **options):
@@ -97,17 +106,40 @@ def run(images=64, out=None, dataset=None, width=0.05, double=False, **options):
     return result, reports
 
 
-@pytest.mark.slow
-def test_what_never_had_a_box_is_found():
+class PatchNet(torch.nn.Module):
+    """A detector whose cells see their own 32 x 32 pixels and nothing else.
+
+    So a cell that looks at background cannot answer for the thing next door, and what is learned is learned where the
+    thing is. One anchor.
+    """
+
+    def __init__(self, num_outputs):
+        super().__init__()
+        self.register_buffer("anchors", torch.tensor([[0.7, 0.5]]))
+        self.num_outputs, self.stride, self.config = num_outputs, 32, {}
+        layers = [torch.nn.Conv2d(3, 16, 4, 4), torch.nn.ReLU(), torch.nn.Conv2d(16, 32, 8, 8), torch.nn.ReLU()]
+        self.layers = torch.nn.Sequential(*layers, torch.nn.Conv2d(32, 5 + num_outputs, 1))
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_never_had_a_box_is_found(seed):
     """Boxes say "block" and "bar"; that a block is red or blue only pictures without boxes say.
 
-    Told apart by chance, 40 of 60 would be right: the 20 bars and half of the blocks.
+    Guessed, 40 of 60 would be right: the 20 bars and half of the blocks. Measured with six seeds: 54 to 60.
     """
-    result, reports = run(images=4000, dataset=mixture(120), width=0.1, learning_rate=2e-3)
-    first, last = reports[0].terms, reports[-1].terms
-    assert last["picture_class"] < 0.5 * first["picture_class"] and last["total"] < first["total"]
-    detector, right = Detector(result.model, TreeView(TREE, [2, 3, 1]), Preprocess(64)), 0
-    for image, target in Drawn(60, True, fine=True, seed=2).items:
+    torch.manual_seed(seed)
+    model, dataset, loss = PatchNet(len(TREE)), mixture(90, in_a_cell=True), JointLossSettings(anchor_warmup_images=80)
+    settings = TrainSettings(
+        images=2400, batch_size=8, size=64, warmup_images=80, precision="float32", learning_rate=1e-2, hue=0.0,
+        saturation=1.0, exposure=1.0, seed=seed, loss=loss,
+    )  # fmt: skip
+    task = Joint(JointLoss(model.anchors, TREE, loss))
+    train(model, dataset, TREE, settings, task=task, transform=train_transform(64, 0.0, 0, 1, 1))
+    detector, right = Detector(model, TreeView(TREE, [2, 3, 1]), Preprocess(64)), 0
+    for image, target in Drawn(60, True, fine=True, seed=99, in_a_cell=True).items:
         found = detector(image, threshold=0.01)
         right += len(found) > 0 and found.labels[0].item() == target["labels"][0].item()
     assert right >= 50
