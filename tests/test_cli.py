@@ -443,6 +443,11 @@ def test_a_classifier_is_trained_and_judged_and_gives_a_detector_its_trunk(class
                 "2", "--batch-size", "2", "--set", "anchors=1", "--pretrained", str(out / MODEL)]  # fmt: skip
     assert main([*detector, "--out", str(tmp_path / "d")]) == 0
     assert "tensors loaded" in capsys.readouterr().out
+    # Fine-tuning goes on with all layers; at a learning rate of nearly nothing it ends where it began.
+    finer = ["train", "imagefolder", str(classes), *CLASSIFY, *lists, "--images", "4", "--pretrained", str(out / MODEL)]
+    assert main([*finer, "--learning-rate", "1e-9", "--out", str(tmp_path / "f")]) == 0
+    tuned = load_checkpoint(tmp_path / "f" / MODEL).model.classify.state_dict()
+    torch.testing.assert_close(tuned, saved.model.classify.state_dict())
 
 
 def test_toy_towns_things_need_no_folder(tmp_path, capsys):

@@ -21,6 +21,7 @@ ORDER = [
     "wordnet.py",
     "wordtree_build.py",
     "metrics.py",
+    "error_analysis.py",
     "anchors.py",
     "grid.py",
     "grid_yolov1.py",

@@ -76,8 +76,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     option("--out", help="folder of the run: state-STEP.pt, model.safetensors, log.csv (default: runs/DATA)")
     option("--resume", nargs="?", const="there", choices=("there", "auto"), metavar="auto", help="go on with the run "
            "in --out, exactly where it was saved; with the word auto, begin anew where there is none")  # fmt: skip
-    option("--pretrained", metavar="FILE", help="start from another checkpoint's layers, all but the last; or from "
-           "Darknet's, such as darknet19_448.conv.23")  # fmt: skip
+    option("--pretrained", metavar="FILE", help="start from another checkpoint's layers, all but the last (with it if "
+           "classifiers have the same classes); or from Darknet's, such as darknet19_448.conv.23")  # fmt: skip
     option("--images", type=int, help="pictures to train on in all, repeats included (default: the recipe's)")
     option("--minutes", type=float, help="end after so many minutes at the latest (default: no limit)")
     option("--size", type=int, help="side of the network's input in pixels, a multiple of 32 (default: the recipe's)")

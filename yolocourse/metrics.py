@@ -67,11 +67,11 @@ def voc_ap(
     """
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r} for average precision; known: {', '.join(METHODS)}")
-    _check(predictions, targets, num_classes)
+    check_samples(predictions, targets, num_classes)
     found = _match(predictions, targets, iou_threshold)
     counts = np.zeros(num_classes, dtype=np.int64)
     for target in targets:
-        counts += np.bincount(target["labels"][~_difficult(target)].numpy(), minlength=num_classes)
+        counts += np.bincount(target["labels"][~difficult_flags(target)].numpy(), minlength=num_classes)
     ap, final = np.full(num_classes, np.nan), np.full(num_classes, np.nan)
     curves = []
     for c in range(num_classes):
@@ -99,13 +99,13 @@ def _match(predictions: Sequence[dict], targets: Sequence[dict], iou_threshold: 
         best = torch.full((len(kinds),), -1)
         hard = torch.zeros(len(kinds), dtype=torch.bool)
         if count and len(kinds):
-            overlap = iou(_plain(prediction["boxes"]), _plain(target["boxes"]))  # (K, B)
+            overlap = iou(exact(prediction["boxes"]), exact(target["boxes"]))  # (K, B)
             overlap[kinds[:, None] != target["labels"][None]] = -1
             # numpy's argmax takes the first of equals, as the kit does; torch's does not promise to.
             at = torch.from_numpy(overlap.numpy().argmax(axis=1))
             hit = overlap.gather(1, at[:, None])[:, 0] >= iou_threshold
             best[hit] = at[hit] + first
-            hard[hit] = _difficult(target)[at[hit]]
+            hard[hit] = difficult_flags(target)[at[hit]]
         truths.append(best.numpy())
         difficult.append(hard.numpy())
         first += count
@@ -128,7 +128,7 @@ def coco_ap(predictions: Sequence[dict], targets: Sequence[dict], num_classes: i
     them are neither right nor wrong, where the overlap is the share of the *detection* that lies in the crowd.
     Raises ValueError as `voc_ap` does.
     """
-    _check(predictions, targets, num_classes)
+    check_samples(predictions, targets, num_classes)
     # Imported here: it takes a moment, and only evaluation needs it.
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -156,9 +156,9 @@ def coco_ap(predictions: Sequence[dict], targets: Sequence[dict], num_classes: i
 def _coco_boxes(samples: Sequence[dict]) -> list[dict]:
     annotations = []
     for image_id, sample in enumerate(samples):
-        boxes = _plain(sample["boxes"]).double()
+        boxes = exact(sample["boxes"]).double()
         sizes = boxes[:, 2:] - boxes[:, :2]
-        crowd = _difficult(sample).tolist()
+        crowd = difficult_flags(sample).tolist()
         rows = zip(boxes[:, :2].tolist(), sizes.tolist(), sample["labels"].tolist(), crowd, strict=True)
         for b, (corner, size, label, is_crowd) in enumerate(rows):
             annotation = {"id": len(annotations) + 1, "image_id": image_id, "category_id": label}
@@ -180,7 +180,8 @@ def top_k(scores: Tensor, labels: Tensor, k: int = 1) -> float:
     return float((best == labels[:, None]).any(dim=-1).double().mean())
 
 
-def _check(predictions: Sequence[dict], targets: Sequence[dict], num_classes: int) -> None:
+def check_samples(predictions: Sequence[dict], targets: Sequence[dict], num_classes: int) -> None:
+    """Raises ValueError for lists of different lengths, rows that do not fit, and labels outside 0 .. C-1."""
     if len(predictions) != len(targets):
         raise ValueError(f"{len(predictions)} predictions for {len(targets)} pictures; one of each is needed")
     for kind, samples in (("prediction", predictions), ("target", targets)):
@@ -193,13 +194,15 @@ def _check(predictions: Sequence[dict], targets: Sequence[dict], num_classes: in
                 raise ValueError(f"{kind} {i} has labels {values}, outside 0 .. {num_classes - 1}")
 
 
-def _difficult(sample: dict) -> Tensor:
+def difficult_flags(sample: dict) -> Tensor:
+    """(B,) bool: the truths that nobody is expected to find; none where the sample says nothing about it."""
     flags = sample.get("difficult")
     return torch.zeros(len(sample["boxes"]), dtype=torch.bool) if flags is None else flags.bool()
 
 
-def _plain(boxes: Tensor) -> Tensor:
-    # float64: at a threshold of 0.5 an IoU of exactly one half must not fall on the wrong side by rounding.
+def exact(boxes: Tensor) -> Tensor:
+    """Boxes (B, 4) as plain float64."""
+    # At a threshold of 0.5 an IoU of exactly one half must not fall on the wrong side by rounding.
     return boxes.as_subclass(Tensor).reshape(-1, 4).double()
 
 

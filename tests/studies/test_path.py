@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
+from yolocourse.datasets import toytown
 from yolocourse.models import YOLOv2
 from yolocourse.models.yolov1 import YOLOv1Trunk
 from yolocourse.studies import path as study
@@ -153,3 +154,34 @@ def test_step_seconds_has_every_network():
     seconds = report.step_seconds(replace(TINY, size=224, sizes=(64, 96)), rounds=1, batch_size=2)
     assert list(seconds) == [step.name for step in study.STEPS if not step.larger]
     assert all(value > 0 for value in seconds.values())
+
+
+def test_the_results_have_five_seeds_of_all_steps_and_say_what_the_notebook_says():
+    rows = read(study.RESULTS)
+    for step in study.STEPS:
+        for name in (*toytown.SLICES, "mix"):
+            assert sorted(row["seed"] for row in select(rows, step=step.name, slice=name)) == list(range(5))
+    gain, mean = report.gains(rows), {name: found.mean for name, found in report.summaries(rows).items()}
+    assert gain["anchors"].low > 0.15 and gain["passthrough"].low > 0.15, "the two jumps"
+    assert 1.5 < mean["batch_norm"] / mean["yolo"] < 3
+    for name in ("high_resolution", "darknet19"):
+        assert abs(gain[name].mean) < gain[name].sd, f"{name}: within the spread of the seeds"
+    assert gain["multi_scale"].high < 0 and gain["larger"].high < 0
+    for name, kind in (("anchors", "flock"), ("anchors", "overlap"), ("larger", "scale")):
+        assert report.gains(rows, "recall", kind)[name].low > 0
+    assert report.gains(rows, "AP50", "aspect")["clusters"].low > 0
+    assert report.gains(rows, "AP", "flock")["passthrough"].low > 0
+
+
+def test_results_say_what_notebook_10_says():
+    """Its section on the path: which steps go up in every seed, which go down, which either way."""
+    rows = read(study.RESULTS)
+    found = report.gains(rows)
+    up = {name for name, gain in found.items() if gain.low > 0}
+    down = {name for name, gain in found.items() if gain.high < 0}
+    assert up == {"batch_norm", "anchors", "passthrough"} and down == {"multi_scale", "larger"}
+    assert min(gain.count for gain in found.values()) >= 5
+    assert min(found[name].low for name in ("anchors", "passthrough")) > max(
+        gain.high for name, gain in found.items() if name not in ("anchors", "passthrough")
+    )
+    assert report.gains(rows, "AP_small")["larger"].low > 0 and report.gains(rows, "recall")["larger"].mean > 0

@@ -277,6 +277,20 @@ def test_trunk_from_a_classifier(tmp_path):
     assert torch.equal(model.trunk(images)[1], classifier.trunk(images)[1])
 
 
+def test_a_classifier_of_the_same_classes_goes_on_with_all_its_layers(tmp_path):
+    torch.manual_seed(0)
+    source, other = (build("darknet19", num_outputs=3, width=0.05) for _ in range(2))
+    names = FlatLabels(["a", "b", "c"])
+    save_checkpoint(tmp_path / "m", source, labels=names, preprocess=PREPROCESS)
+    fresh = other.classify.weight.clone()
+    load_trunk(tmp_path / "m", other, FlatLabels(["a", "c", "b"]))
+    assert torch.equal(other.classify.weight, fresh), "other classes, or another order"
+    assert not load_trunk(tmp_path / "m", other, names).kept
+    torch.testing.assert_close(other.state_dict(), source.state_dict())
+    detector = build("yolov2", num_outputs=3, anchors=[[1.0, 2.0]], width=0.05)
+    assert "head.weight" in load_trunk(tmp_path / "m", detector, names).kept
+
+
 def test_trunk_of_another_width_is_refused(saved):
     _, path = saved
     model = network(width=0.125)

@@ -45,8 +45,10 @@ def train_command(args: argparse.Namespace) -> None:
     tell(f"{len(dataset)} pictures, {len(labels)} classes: {shown}")
     tell(f"recipe {recipe.name}: {recipe.network}, {anchors_in_words(model)}\n{settings_in_words(settings)}")
     if args.pretrained:
-        from_darknet = Path(args.pretrained).suffix != ".safetensors"
-        tell(str((load_trunk_weights if from_darknet else load_trunk)(args.pretrained, model)))
+        if Path(args.pretrained).suffix == ".safetensors":
+            tell(str(load_trunk(args.pretrained, model, labels)))
+        else:
+            tell(str(load_trunk_weights(args.pretrained, model)))
     pictures = cached(dataset, max(settings.size, *(settings.crop or (0,))), tell)
     with watching(args, out, dataset, recipe) as (on_step, on_epoch):
         result = train(

@@ -103,17 +103,20 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(model.eval(), labels, preprocess, description.get("metadata", {}))
 
 
-def load_trunk(path: str | Path, model: nn.Module) -> TrunkReport:
+def load_trunk(path: str | Path, model: nn.Module, labels: LabelSpace | None = None) -> TrunkReport:
     """Starts `model` from a classifier's or another detector's checkpoint: fills every layer but the last.
 
     The output layer and the anchors belong to the other data set, so they stay, even where their shapes would fit.
+    A classifier's output layer is taken over all the same where the file has just these `labels`: then training goes
+    on, as from 224 to 448 pixels (YOLO9000, section 3).
     Layers that the file lacks (a classifier has only a trunk) or holds in another shape stay too, and the report says
     so. Raises ValueError when a tensor of the trunk itself does not fit: that is another network or another width.
     """
-    _, tensors = _read(path)
+    description, tensors = _read(path)
+    goes_on = labels is not None and description["labels"] == labels.to_dict()
     report = TrunkReport([], {})
     for name, here in model.state_dict().items():
-        if name.startswith(LAST_LAYERS):
+        if name.startswith(LAST_LAYERS) and not (goes_on and name.startswith("classify.")):
             report.kept[name] = "belongs to the classes or anchors"
         elif name in tensors and tensors[name].shape == here.shape:
             report.loaded.append(name)
