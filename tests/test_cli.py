@@ -486,3 +486,40 @@ def test_settings_are_printed_as_set_takes_them():
     assert again.train == settings
     assert anchors_in_words(torch.nn.Flatten()) == "no anchors"
     assert anchors_in_words(SimpleNamespace(anchors=torch.tensor([[1.234, 2.0]]))) == "anchors 1.23x2.00 cells"
+
+
+def test_wordtree_build_merge_and_show(write_wordnet, tmp_path, capsys):
+    folder = str(write_wordnet())
+    (tmp_path / "fine.ids").write_text("n00000023 dog\nn00000024 cat\nn00000032\n")
+    (tmp_path / "coarse.ids").write_text("n00000031 toy\nn00000021\n")
+    fine, coarse = str(tmp_path / "fine.ids"), str(tmp_path / "coarse.ids")
+    assert main(["wordtree", "build", fine, "--wordnet", folder]) == 0
+    assert (tmp_path / "fine.tree").read_text() == "n00000021 -1\nn00000032 -1\nn00000023 0\nn00000024 0\n"
+    assert (tmp_path / "fine.names").read_text() == "carnivore\nball\ndog\ncat\n"
+    assert "4 nodes in 2 groups of siblings, 2 levels, 3 leaves" in capsys.readouterr().out
+    out = str(tmp_path / "new" / "both.tree")
+    assert main(["wordtree", "build", "--merge", f"a={coarse}", f"b={fine}", "--out", out, "--wordnet", folder]) == 0
+    assert (tmp_path / "new" / "both.a.map").read_text() == "1\n0\n"
+    assert (tmp_path / "new" / "both.b.map").read_text() == "2\n3\n4\n"
+    capsys.readouterr()
+    assert main(["wordtree", "show", out, "dog", "n00000031"]) == 0
+    shown = capsys.readouterr().out
+    assert "n00000023, node 2: carnivore > dog\n" in shown and "toy; below it ball" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["build"], "give one list of ids, or --merge"),
+        (["build", "a.ids", "--merge", "a=b"], "give one list of ids, or --merge"),
+        (["build", "--merge", "a=b"], "--merge needs --out"),
+        (["build", "--merge", "a", "--out", "x.tree"], "--merge a: expected NAME=FILE"),
+        (["build", "a.ids", "--out", "x.txt"], "--out x.txt: expected a name that ends in .tree"),
+        (["build", "nowhere.ids"], "nowhere.ids: no such list of class ids"),
+        (["show", "nowhere.tree"], "nowhere.tree: no such word tree"),
+        (["show", str(Path(__file__).parents[1] / "data/wordtree/toytown.tree"), "unicorn"], "unknown class 'unicorn'"),
+    ],
+)
+def test_wordtree_refuses(arguments, message, capsys):
+    assert main(["wordtree", *arguments]) == 2
+    assert message in capsys.readouterr().err

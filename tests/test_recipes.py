@@ -11,6 +11,7 @@ from yolocourse.labels import FlatLabels
 from yolocourse.losses import DetectionLossSettings
 from yolocourse.recipes import (
     CLASSIFIER_RECIPES,
+    JOINT_RECIPES,
     NETWORKS,
     RECIPES,
     Recipe,
@@ -21,6 +22,8 @@ from yolocourse.recipes import (
     toytown,
     voc,
     voc_modern,
+    yolo9000,
+    yolo9000_toytown,
 )
 
 
@@ -123,3 +126,39 @@ def test_a_name_means_one_setting_whether_of_the_training_or_of_the_loss():
     assert not training & loss
     recipe = toytown().with_values(warmup_images=7, anchor_warmup_images=9)
     assert (recipe.train.warmup_images, recipe.train.loss.anchor_warmup_images) == (7, 9)
+
+
+def test_yolo9000_has_the_values_of_paper_and_reference():
+    recipe = yolo9000()
+    train = recipe.train
+    assert recipe.ratio == 4 and recipe.network == "yolo9000" and len(recipe.anchors) == 3
+    assert recipe.anchors[0] == (0.77871, 1.14074)
+    assert train.use_size == 544 and train.sizes == coco().train.sizes and train.batch_size == 64
+    assert (train.images, train.steps) == (coco().train.images, coco().train.steps)
+    assert train.saturation == train.exposure == pytest.approx(4 / 3) and coco().train.saturation == 1.5
+    assert train.loss.assumed_iou == 0.3 and train.loss.object_scale == 5
+    with torch.device("meta"):
+        model = recipe.build(FlatLabels([str(i) for i in range(9418)]), recipe.find_anchors(None))
+        assert model(torch.zeros(1, 3, 544, 544)).shape == (1, 28269, 17, 17), "as in yolo9000.cfg"
+
+
+@pytest.mark.parametrize("name", JOINT_RECIPES)
+def test_joint_recipes_are_whole(name):
+    recipe = JOINT_RECIPES[name]().with_values(network="yolo9000", assumed_iou=None, ratio=2.0, width=0.05)
+    assert recipe.name == name and recipe.train.loss.assumed_iou is None and recipe.ratio == 2.0
+    labels = FlatLabels(["a", "b"])
+    model = recipe.build(labels, recipe.find_anchors(np.random.default_rng(0).uniform(0.05, 0.9, (50, 2))))
+    task = recipe.task(model, labels)
+    assert task.criterion.settings is recipe.train.loss and len(model.anchors) == 3
+    image, target = recipe.transform()(torch.zeros(3, 50, 70, dtype=torch.uint8), {"label": torch.tensor(1)})
+    assert image.shape == (3, recipe.train.size, recipe.train.size) and target["label"] == 1
+
+
+def test_toy_towns_joint_recipe_makes_things_smaller_and_scenes_not():
+    recipe = yolo9000_toytown()
+    white = torch.full((3, 64, 64), 255, dtype=torch.uint8)
+    torch.manual_seed(0)
+    shares = [(recipe.transform()(white, {"label": torch.tensor(0)})[0] == 255).float().mean() for _ in range(40)]
+    assert min(shares) < 0.15 and max(shares) > 0.5
+    with pytest.raises(ValueError, match="unknown setting 'assumed_iou'"):
+        toytown().with_values(assumed_iou=0.3)

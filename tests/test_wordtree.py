@@ -135,14 +135,84 @@ def test_other_bad_input(tmp_path):
         WordTree(["a"], [-1], threshold=1.5)
 
 
+def test_loss_takes_no_rows_and_any_layout(tree):
+    assert tree.loss(torch.zeros(0, 8), torch.zeros(0, dtype=torch.long)).shape == (0,)
+    scores = torch.randn(3, 8, generator=torch.Generator().manual_seed(1))
+    labels = torch.tensor([7, 3, 1])
+    turned = scores.t().contiguous().t()  # as a network puts them out: cells last
+    torch.testing.assert_close(tree.loss(turned, labels), tree.loss(scores, labels))
+    torch.testing.assert_close(tree.log_probabilities(turned.view(3, 1, 8)), tree.log_probabilities(scores)[:, None])
+    absolute = tree.log_probabilities(scores)
+    torch.testing.assert_close(-absolute.gather(1, labels[:, None])[:, 0], tree.loss(scores, labels))
+
+
+def test_many_rows_are_done_in_parts(tree):
+    scores = torch.randn(2, 150, 8, generator=torch.Generator().manual_seed(4))
+    found, label = tree.log_probabilities(scores), tree.predict(scores)[1]
+    with_gradient = tree.log_probabilities(scores.clone().requires_grad_())
+    torch.testing.assert_close(found, with_gradient.detach())
+    assert found.is_contiguous() and (label[1, 77] == tree.predict(scores[1, 77])[1]).all()
+    half = tree.log_probabilities(scores.bfloat16())
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, tree.log_probabilities(scores.bfloat16().float()))
+    assert tree.log_probabilities(torch.zeros(0, 8)).shape == (0, 8)
+    assert tree.predict(torch.zeros(0, 8))[1].shape == (0,)
+
+
+def test_gradients_against_finite_differences(tree):
+    scores = torch.randn(4, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(2), requires_grad=True)
+    labels = torch.tensor([7, 3, 1, 4])
+    assert torch.autograd.gradcheck(lambda x: tree.loss(x, labels), scores)
+    assert torch.autograd.gradcheck(tree.log_probabilities, scores)
+    assert torch.autograd.gradcheck(tree.conditional_log_probabilities, scores)
+
+
+def test_the_level_of_a_group_does_not_follow_from_its_number():
+    """The second root's child comes before the first root's: levels mix, as in Darknet's 9k.tree."""
+    mixed = WordTree(["a", "b", "c", "d", "e", "f", "g", "h"], [-1, -1, 0, 0, 3, 3, 1, 1])
+    scores = torch.randn(5, 8, generator=torch.Generator().manual_seed(3))
+    for row, found in zip(scores.tolist(), mixed.probabilities(scores), strict=True):
+        conditional = slow_conditional(mixed, row)
+        expected = [math.prod(conditional[n] for n in slow_path(mixed, node)) for node in range(8)]
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_darknets_walk_counts_ancestors_again(tree):
+    """0.9 for animal, dog and terrier each: 0.9, 0.81, 0.729 along the path; Darknet compares their products."""
+    nine = math.log(9)
+    scores = torch.tensor([30.0, 0, nine, 0, nine, 0, nine, 0])
+    probability, label = tree.predict(scores)
+    assert NAMES[label] == "terrier" and probability.item() == pytest.approx(0.729)
+    # thing 1, animal 1 * 0.9, dog 0.9 * 0.81 = 0.729, terrier 0.729 * 0.729 = 0.531
+    for threshold, name, value in ((0.5, "terrier", 0.729), (0.6, "dog", 0.81), (0.73, "animal", 0.9)):
+        darknet = WordTree(NAMES, PARENTS, threshold=threshold, darknet=True)
+        probability, label = darknet.predict(scores)
+        assert (NAMES[label], probability.item()) == (name, pytest.approx(value))
+        assert NAMES[tree.predict(scores, threshold)[1]] == ("terrier" if threshold < 0.729 else "dog")
+    assert darknet != WordTree(NAMES, PARENTS, threshold=0.73) and labels_from_dict(darknet.to_dict()) == darknet
+
+
+def test_the_shape_of_a_tree(tree):
+    assert tree.leaves == [1, 3, 5, 6, 7] and tree.num_groups == 4 and tree.levels == 4
+    assert tree.path(7) == [0, 2, 4, 7] and tree.subtree(2) == [2, 4, 5, 6, 7] and tree.subtree(3) == [3]
+    assert tree.children(None) == [0, 1] and tree.children(4) == [6, 7] and tree.children(7) == []
+    with_ids = WordTree(["crane", "crane"], [-1, -1], ["n02012849", "n03126707"])
+    assert with_ids.node("n03126707") == 1
+    with pytest.raises(ValueError, match="no id 'n1'"):
+        with_ids.node("n1")
+    with pytest.raises(ValueError, match="names only"):
+        tree.node("n1")
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs Darknet's 9k.tree in ../shared")
 def test_the_tree_of_yolo9000(tmp_path):
     path = SHARED / "darknet" / "data" / "9k.tree"
     names = (SHARED / "darknet" / "data" / "9k.names").read_text().splitlines()
     tree = read_tree(path, names)
     assert len(tree) == 9418 and tree.parents.count(-1) == 4
+    assert tree.num_groups == 1846 and len(tree.leaves) == 7573
     write_tree(tmp_path / "9k.tree", tree)
-    assert (tmp_path / "9k.tree").read_text() == path.read_text()
+    assert (tmp_path / "9k.tree").read_bytes() == path.read_bytes()
     scores = torch.randn(4, 9418, generator=torch.Generator().manual_seed(0))
     probabilities = tree.probabilities(scores)
     children: dict[int, list[int]] = {}
@@ -151,6 +221,9 @@ def test_the_tree_of_yolo9000(tmp_path):
     for parent, below in children.items():
         total = probabilities[:, below].sum(1)
         torch.testing.assert_close(total, probabilities[:, parent] if parent >= 0 else torch.ones(4), rtol=1e-4, atol=0)
+    # One softmax over the roots: what stops early or goes on to a leaf adds up to one.
+    leaves = probabilities[:, tree.leaves].sum(1)
+    torch.testing.assert_close(leaves, torch.ones(4), rtol=0, atol=1e-5)
     label = tree.predict(scores * 20)[1]
     assert len(label) == 4 and min(len(slow_path(tree, n)) for n in label.tolist()) > 1
 

@@ -9,11 +9,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from yolocourse.commands import files, measuring, training, using
+from yolocourse.commands import files, measuring, training, using, wordtree
 from yolocourse.datasets.annotations import BadBoxWarning
 from yolocourse.engine.loop import NotFiniteError
 from yolocourse.engine.processes import leave
-from yolocourse.recipes import CLASSIFIER_RECIPES, NETWORKS, RECIPES
+from yolocourse.recipes import CLASSIFIER_RECIPES, JOINT_RECIPES, NETWORKS, RECIPES
 from yolocourse.studies import path as path_study
 from yolocourse.studies.bench import ROUNDS, SIZES
 from yolocourse.weights.fetch import OFFICIAL
@@ -31,9 +31,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", choices=("toytown", "voc", "coco", "things", "imagenet", "imagefolder"),
-                        help="kind of data set; the last three have one class a picture and no boxes, and things is "
-                        "Toy Town's")  # fmt: skip
+    parser.add_argument("data", choices=("toytown", "voc", "coco", "things", "imagenet", "imagefolder",
+                        *JOINT_RECIPES),
+                        help="kind of data set; things (Toy Town's), imagenet and imagefolder have one class a picture "
+                        "and no boxes, those of yolo9000 are mixed of both kinds")  # fmt: skip
     parser.add_argument("folder", nargs="?", help="voc: with Annotations and JPEGImages, or with VOC2007 ...; coco; "
                         "imagenet, imagefolder: with train and val, which hold a folder for each class")  # fmt: skip
     parser.add_argument("--classes", metavar="FILE", help="imagenet, imagefolder: list of the classes' folders in "
@@ -55,11 +56,22 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-seed", type=int, default=0, help="toytown: seed of the scenes (default: %(default)s)")
 
 
+def add_tree(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
+    option("--pictures", metavar="DIR", help="yolo9000: with a folder for each class, named by WordNet id, beside "
+           "the folder of COCO")  # fmt: skip
+    option("--tree", metavar="FILE", help="yolo9000: word tree with the classes of both, see yolocourse wordtree; "
+           "names are read from a .names file beside it")  # fmt: skip
+    option("--map", metavar="FILE", help="yolo9000: the nodes (.map) or WordNet ids (.ids) of COCO's classes, in "
+           "their order (default: data/wordtree/coco.ids)")  # fmt: skip
+
+
 def add_train(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
+    add_tree(parser)
     option = parser.add_argument
-    option("--recipe", choices=sorted(RECIPES | CLASSIFIER_RECIPES), help="settings to start from (default: the kind "
-           "of data set's own; 'small' suits a few hundred pictures of yours)")  # fmt: skip
+    option("--recipe", choices=sorted(RECIPES | CLASSIFIER_RECIPES | JOINT_RECIPES), help="settings to start "
+           "from (default: the kind of data set's own; 'small' suits a few hundred pictures of yours)")  # fmt: skip
     option("--network", help=f"{', '.join(NETWORKS)} (default: the recipe's)")
     option("--out", help="folder of the run: state-STEP.pt, model.safetensors, log.csv (default: runs/DATA)")
     option("--resume", nargs="?", const="there", choices=("there", "auto"), metavar="auto", help="go on with the run "
@@ -83,6 +95,8 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
+    parser.add_argument("--map", metavar="FILE", help="yolo9000: WordNet ids (.ids) of the classes that had boxes in "
+                        "training (default: data/wordtree/coco.ids)")  # fmt: skip
     add_darknet(parser)
     add_speed(parser)
     add_model(parser)
@@ -226,6 +240,7 @@ COMMANDS: dict[str, tuple[Callable, Callable, str]] = {
     "bench": (measuring.bench_command, add_bench, "milliseconds and images a second on this device"),
     "path": (measuring.path_command, add_path, "the steps from YOLO to YOLOv2 on Toy Town, measured one by one"),
     "anchors": (measuring.anchors_command, add_anchors, "cluster a data set's box sizes into anchors"),
+    "wordtree": (wordtree.wordtree_command, wordtree.add_wordtree, "build a word tree from WordNet, or look into one"),
     "doctor": (measuring.doctor_command, add_doctor, "check this machine, or a data set"),
 }
 

@@ -79,15 +79,20 @@ class Assignment(NamedTuple):
 
 
 def split(raw: Tensor, num_anchors: int, location: str = "sigmoid") -> Predictions:
-    """Takes a raw head output (N, A*(5+C), H, W) apart, in float32. location: a name in LOCATIONS.
+    """Takes a raw head output (N, A*(5+C), H, W) apart, in float32 at least. location: a name in LOCATIONS.
 
     Raises ValueError when the channels cannot be shared out among `num_anchors` anchors, or for an unknown location.
     """
-    n, channels, h, w = raw.shape
+    channels = raw.shape[1]
     if channels % num_anchors or channels // num_anchors < 6:
         raise ValueError(f"{channels} channels cannot be {num_anchors} anchors of 5 + C values each, with C at least 1")
-    x = raw.float().view(n, num_anchors, -1, h, w).permute(0, 1, 3, 4, 2)  # (N, A, H, W, 5+C)
-    return Predictions(find_location(location).value(x[..., 0:2]), x[..., 2:4], x[..., 4].sigmoid(), x[..., 5:])
+    # Views all along, whatever the layout in memory. Backwards it is one pass over all scores, and the gradient lies as
+    # the network's do, channels innermost, because the anchors move to the front only after the split.
+    x = raw if raw.dtype == torch.float64 else raw.float()
+    x = x.permute(0, 2, 3, 1).unflatten(-1, (num_anchors, -1))  # (N, H, W, A, 5+C)
+    parts = x.split([2, 2, 1, x.shape[-1] - 5], dim=-1)
+    xy, wh, objectness, scores = (part.permute(0, 3, 1, 2, 4) for part in parts)  # (N, A, H, W, 2), ...
+    return Predictions(find_location(location).value(xy), wh, objectness.squeeze(-1).sigmoid(), scores)
 
 
 def decode_cells(predictions: Predictions, anchors: Tensor, location: str = "sigmoid") -> Tensor:

@@ -8,7 +8,7 @@ Shape letters: C scores that the network puts out, T classes that have a probabi
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -112,6 +112,42 @@ class FlatLabels(LabelSpace):
         return {"kind": "flat", "names": self.names, "ids": None if self.ids is None else list(self.ids)}
 
 
+class GuessedLabels(LabelSpace):
+    """Names that a network does not know, guessed from those it does: "every dog is a terrier".
+
+    known: what the network was trained for; names: what is asked; guesses: for each name the known class that is taken
+    for it, -1 where none is. Such a guess costs nothing, so what finds terriers has to do better. For evaluation only:
+    the probabilities need not add up to one. Raises ValueError for other than one guess a name, or an unknown class.
+    """
+
+    def __init__(self, known: LabelSpace, names: Sequence[str], guesses: Sequence[int]):
+        self.known, self.names, self.ids, self.guesses = known, list(names), None, list(guesses)
+        if len(self.names) != len(self.guesses) or not self.names:
+            raise ValueError(f"{len(self.guesses)} guesses for {len(self.names)} names; one each is needed")
+        for name, guess in zip(self.names, self.guesses, strict=True):
+            if not -1 <= guess < len(known):
+                raise ValueError(f"{name!r} is guessed from class {guess}, outside -1 to {len(known) - 1}")
+
+    @property
+    def num_outputs(self) -> int:
+        return self.known.num_outputs
+
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        guesses = torch.tensor(self.guesses, device=scores.device)
+        found = self.known.log_probabilities(scores).index_select(-1, guesses.clamp(min=0))
+        return found.masked_fill(guesses < 0, -torch.inf)
+
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        return -self.log_probabilities(scores).gather(-1, labels[:, None])[:, 0]
+
+    def predict(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        probability, label = self.probabilities(scores).max(dim=-1)
+        return probability, label
+
+    def to_dict(self) -> dict:
+        return {"kind": "guessed", "known": self.known.to_dict(), "names": self.names, "guesses": self.guesses}
+
+
 def labels_from_dict(description: dict) -> LabelSpace:
     """Builds the label space that `LabelSpace.to_dict` described. Raises ValueError for an unknown kind."""
     kind = description.get("kind")
@@ -120,4 +156,9 @@ def labels_from_dict(description: dict) -> LabelSpace:
     return KINDS[kind](**{name: value for name, value in description.items() if name != "kind"})
 
 
-KINDS: dict[str, type[LabelSpace]] = {"flat": FlatLabels}  # wordtree.py adds its own
+def _guessed_from_dict(known: dict, names: list[str], guesses: list[int]) -> GuessedLabels:
+    return GuessedLabels(labels_from_dict(known), names, guesses)
+
+
+# wordtree.py and treeview.py add theirs.
+KINDS: dict[str, Callable[..., LabelSpace]] = {"flat": FlatLabels, "guessed": _guessed_from_dict}

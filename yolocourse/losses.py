@@ -88,6 +88,11 @@ class DetectionLoss:
         seen: pictures that the network was trained on before this batch (decides on warm-up).
         Raises ValueError when the shapes do not fit together.
         """
+        self.check(raw, boxes, labels)
+        return self.terms(split(raw, len(self.anchors), self.location), boxes, labels, seen)
+
+    def check(self, raw: Tensor, boxes: Tensor, labels: Tensor) -> None:
+        """Raises ValueError unless raw output, boxes and labels (shapes as above) fit together."""
         if boxes.shape != (*labels.shape, 4) or len(boxes) != len(raw):
             shapes = f"raw {tuple(raw.shape)}, boxes {tuple(boxes.shape)}, labels {tuple(labels.shape)}"
             raise ValueError(f"{shapes}: expected (N, A*(5+C), H, W), (N, B, 4) and (N, B)")
@@ -95,13 +100,20 @@ class DetectionLoss:
         if raw.shape[1] != anchors * (5 + scores):
             needed = f"{anchors} anchors and {scores} class scores need {anchors * (5 + scores)}"
             raise ValueError(f"the head has {raw.shape[1]} channels; {needed}")
-        return self.terms(split(raw, len(self.anchors), self.location), boxes, labels, seen)
 
-    def terms(self, predictions: Predictions, boxes: Tensor, labels: Tensor, seen: int) -> LossTerms:
-        """The same from a head output taken apart by `grid.split`; the gradient here is Darknet's delta, negated."""
+    def terms(
+        self, predictions: Predictions, boxes: Tensor, labels: Tensor, seen: int, known: Tensor | None = None
+    ) -> LossTerms:
+        """The same from a head output taken apart by `grid.split`; the gradient here is Darknet's delta, negated.
+
+        known (N,) bool: pictures whose boxes are known; of the others nothing is said, not even that there is nothing.
+        None: all.
+        """
         s = self.settings
         anchors = self.anchors.to(predictions.xy.device)
         n, a, h, w = predictions.objectness.shape
+        if known is not None:
+            labels = labels.masked_fill(~known[:, None], -1)
         truth, valid = to_cells(boxes, self.stride), labels >= 0  # (N, B, 4), (N, B)
         with torch.no_grad():
             predicted = decode_cells(predictions, anchors, self.location)  # (N, A, H, W, 4)
@@ -123,12 +135,13 @@ class DetectionLoss:
         wh_term = (weight[:, None] * (wh - wh_target).square()).sum() / 2
         target = overlap if s.rescore else torch.ones_like(overlap)
         object_term = s.object_scale * (counts * (objectness - target).square()).sum() / 2
-        nothing = (~found.taken & ~ignored).float()  # (N, A, H, W)
+        free = ~found.taken if known is None else ~found.taken & known[:, None, None, None]  # (N, A, H, W)
+        nothing = (free & ~ignored).float()  # (N, A, H, W)
         no_object_term = s.no_object_scale * (nothing * predictions.objectness.square()).sum() / 2
-        scores = predictions.scores.flatten(0, 3).index_select(0, found.index)  # (M, C)
+        scores = predictions.scores[torch.unravel_index(found.index, (n, a, h, w))]  # (M, C); flattened, all are copied
         class_term = s.class_scale * (counts * self.labels.loss(scores, labels)).sum()
         early = seen < s.anchor_warmup_images
-        warmup_term = self._warmup(predictions, found.taken) if early else torch.zeros_like(xy_term)
+        warmup_term = self._warmup(predictions, free) if early else torch.zeros_like(xy_term)
         parts = (xy_term, wh_term, object_term, no_object_term, class_term, warmup_term)
         truths = valid.sum().clamp(min=1)
         real = valid.flatten()
@@ -152,6 +165,6 @@ class DetectionLoss:
         excess = width.mul_(height).mul_(1 + threshold).sub_(areas, alpha=threshold)
         return (excess.amax(dim=1) > 0).view(predicted.shape[:-1])
 
-    def _warmup(self, predictions: Predictions, taken: Tensor) -> Tensor:
+    def _warmup(self, predictions: Predictions, free: Tensor) -> Tensor:
         pull = (predictions.xy - self.middle).square().sum(-1) + predictions.wh.square().sum(-1)  # (N, A, H, W)
-        return self.settings.anchor_warmup_scale * (pull * ~taken).sum() / 2
+        return self.settings.anchor_warmup_scale * (pull * free).sum() / 2

@@ -11,9 +11,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from yolocourse.anchors import PRESETS, dimension_clusters
+from yolocourse.datasets.transforms import train_transform
 from yolocourse.engine.settings import TrainSettings
+from yolocourse.engine.tasks import Classification, Detection, Joint
 from yolocourse.labels import LabelSpace
-from yolocourse.losses import DetectionLossSettings
+from yolocourse.losses import DetectionLoss, DetectionLossSettings
+from yolocourse.losses_joint import JointLoss, JointLossSettings
 from yolocourse.models import BUILDERS, CLASSIFIERS, Classifier, YOLOv2, build
 
 NETWORKS = tuple(name for name in BUILDERS if name != "listed")
@@ -30,14 +33,14 @@ class Settable:
         """
         loss, train, recipe = self.train.loss, self.train, self
         for name, value in values.items():
-            if name in _names(DetectionLossSettings):
+            if name in _names(type(loss)):
                 loss = replace(loss, **{name: value})
             elif name in _names(TrainSettings) - {"loss"}:
                 train = replace(train, **{name: value})
             elif name in _names(type(self)) - {"train"}:
                 recipe = replace(recipe, **{name: value})
             else:
-                known = sorted(_names(DetectionLossSettings) | _names(TrainSettings) | _names(type(self)))
+                known = sorted(_names(type(loss)) | _names(TrainSettings) | _names(type(self)))
                 raise ValueError(f"unknown setting {name!r}; known: {', '.join(known)}")
         return replace(recipe, train=replace(train, loss=loss))
 
@@ -78,6 +81,31 @@ class Recipe(Settable):
             options |= {"passthrough": self.passthrough, "trunk": self.trunk, "location": self.location}
         return build(self.network, **options)
 
+    def task(self, model: YOLOv2, labels: LabelSpace) -> Callable:
+        """What the network learns from a batch, see `engine.tasks`."""
+        return Detection(DetectionLoss(model.anchors, labels, self.train.loss, model.stride, model.location))
+
+    def transform(self) -> Callable | None:
+        """What the loader does to a sample; None: what the settings say."""
+        return None
+
+
+@dataclass(frozen=True)
+class JointRecipe(Recipe):
+    """A detector that learns from pictures with boxes and from pictures with a class only."""
+
+    ratio: float = 4.0  # pictures with a class only to one with boxes (YOLO9000, section 4: 4 to 1)
+    zoom_out: float = 1.0  # factor by which pictures with a class only are made smaller at most
+
+    def transform(self) -> Callable:
+        t = self.train
+        return train_transform(
+            t.size, t.jitter, hue=0, saturation=1, exposure=1, flip=t.flip, rule=t.rule, zoom_out=self.zoom_out
+        )
+
+    def task(self, model: YOLOv2, labels: LabelSpace) -> Callable:
+        return Joint(JointLoss(model.anchors, labels, self.train.loss, model.stride, model.location))
+
 
 @dataclass(frozen=True)
 class ClassifierRecipe(Settable):
@@ -95,6 +123,13 @@ class ClassifierRecipe(Settable):
     def build(self, labels: LabelSpace) -> Classifier:
         """The network, with new weights; seed torch before for the same ones again."""
         return build(self.network, num_outputs=labels.num_outputs, width=self.width)
+
+    def task(self, model: Classifier, labels: LabelSpace) -> Callable:
+        """What the network learns from a batch, see `engine.tasks`."""
+        return Classification(labels)
+
+    def transform(self) -> None:
+        """What the loader does to a sample: what the settings say."""
 
 
 def _names(kind: type) -> set[str]:
@@ -114,9 +149,10 @@ def small() -> Recipe:
     return Recipe("small", replace(train, hue=0.05, saturation=1.3, exposure=1.3))
 
 
-def _reference(name: str, iterations: int, steps: tuple[int, ...]) -> Recipe:
-    """What yolov2-voc.cfg and yolov2.cfg share: batches of 64, SGD with 1e-3, burn-in over 1,000 of them, power 4."""
-    train = TrainSettings(
+def _reference(iterations: int, steps: tuple[int, ...], **more) -> TrainSettings:
+    """What yolov2-voc.cfg, yolov2.cfg and yolo9000.cfg share: batches of 64, SGD with 1e-3, burn-in over 1,000 of them
+    with power 4, sizes from 320 to 608."""
+    settings = TrainSettings(
         images=iterations * 64,
         batch_size=64,
         size=MULTI_SCALE[-1],
@@ -134,17 +170,17 @@ def _reference(name: str, iterations: int, steps: tuple[int, ...]) -> Recipe:
         steps=tuple(step * 64 for step in steps),
         workers=8,
     )
-    return Recipe(name, train, network="yolov2", anchors=PRESETS[name])
+    return replace(settings, **more)
 
 
 def voc() -> Recipe:
     """PASCAL VOC 2007 + 2012 as in yolov2-voc.cfg: 80,200 iterations, rate / 10 after 40,000 and 60,000."""
-    return _reference("voc", 80_200, (40_000, 60_000))
+    return Recipe("voc", _reference(80_200, (40_000, 60_000)), network="yolov2", anchors=PRESETS["voc"])
 
 
 def coco() -> Recipe:
     """COCO as in yolov2.cfg: 500,200 iterations, rate / 10 after 400,000 and 450,000."""
-    return _reference("coco", 500_200, (400_000, 450_000))
+    return Recipe("coco", _reference(500_200, (400_000, 450_000)), network="yolov2", anchors=PRESETS["coco"])
 
 
 def voc_modern() -> Recipe:
@@ -191,6 +227,30 @@ def imagefolder() -> ClassifierRecipe:
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "toytown": toytown, "small": small, "voc": voc, "voc-modern": voc_modern, "coco": coco,
 }  # fmt: skip
+
+
+def yolo9000_toytown() -> JointRecipe:
+    """Nano with three anchors and Toy Town's tree: as many scenes with coarse boxes as things with fine classes.
+
+    Things fill their pictures, in scenes they are a quarter as large; hence the zoom.
+    """
+    loss = JointLossSettings(anchor_warmup_images=800)
+    train = TrainSettings(images=32_000, size=224, batch_size=16, learning_rate=1.4e-3, loss=loss)
+    return JointRecipe("yolo9000-toytown", train, anchors=3, ratio=1.0, zoom_out=4.0)
+
+
+def yolo9000() -> JointRecipe:
+    """YOLO9000 on COCO and ImageNet (section 4; yolo9000.cfg): Darknet-19 with three anchors, used at 544 pixels.
+
+    500,200 iterations, rate / 10 after 400,000 and 450,000; saturation and exposure of .75 in the file are factors from
+    .75 to 1 / .75. ImageNet's pictures are four times as many as COCO's.
+    """
+    train = _reference(500_200, (400_000, 450_000), test_size=544, saturation=1 / 0.75, exposure=1 / 0.75)
+    train = replace(train, loss=JointLossSettings())
+    return JointRecipe("yolo9000", train, network="yolo9000", anchors=PRESETS["yolo9000"])
+
+
+JOINT_RECIPES: dict[str, Callable[[], JointRecipe]] = {"yolo9000-toytown": yolo9000_toytown, "yolo9000": yolo9000}
 
 
 def things() -> ClassifierRecipe:

@@ -4,10 +4,13 @@ A network puts out one score for every node. Siblings exclude each other, so eac
 own: the probability of a node *given its parent*. Multiplied along the path from the root they are the probability of
 the node itself. So a terrier is at most as probable as a dog, and a network that is not sure of the breed says "dog".
 
-Shape letters: T nodes, G groups of siblings, M any number of rows.
+Siblings stand side by side, so a group is a segment of the scores. All groups are done at once, by operations on
+segments; a loop runs over the levels of the tree only, a dozen or two however many nodes there are.
+
+Shape letters: T nodes, G groups of siblings, D levels, M any number of rows, P nodes on paths, R siblings of those.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +19,7 @@ from torch import Tensor
 from yolocourse.labels import KINDS, LabelSpace
 
 THRESHOLD = 0.5  # YOLO9000 walks down while the probability stays above "some threshold"; Darknet's default is 0.5
+PART = 128  # rows done at once on a processor, where only results are wanted: what lies between them fits its cache
 
 
 class WordTree(LabelSpace):
@@ -23,8 +27,8 @@ class WordTree(LabelSpace):
 
     names: T words, which may repeat (a crane is a bird and a machine); parents: T numbers, the place of each node's
     parent, -1 for a root. Parents come before their children, and siblings stand side by side, as in Darknet's files.
-    ids: T distinct WordNet ids. threshold: probability down to which `predict` walks.
-    Raises ValueError, with the number of the node counted from 1, for anything else.
+    ids: T distinct WordNet ids. threshold: probability down to which `predict` walks. darknet: walk as Darknet does,
+    see there. Raises ValueError, with the number of the node counted from 1, for anything else.
     """
 
     def __init__(
@@ -33,31 +37,51 @@ class WordTree(LabelSpace):
         parents: Sequence[int],
         ids: Sequence[str] | None = None,
         threshold: float = THRESHOLD,
+        darknet: bool = False,
     ):
         self.names, self.parents = list(names), [int(parent) for parent in parents]
-        self.ids, self.threshold = None if ids is None else tuple(ids), threshold
+        self.ids, self.threshold, self.darknet = None if ids is None else tuple(ids), threshold, darknet
         _check(self.names, self.parents, self.ids)
         if not 0 <= threshold < 1:
             raise ValueError(f"threshold is a probability, at least 0 and under 1; not {threshold}")
-        first, group, depth = {}, [], []  # first child -> number of the group
-        for parent in self.parents:
-            group.append(first.setdefault(parent, len(first)))
-            depth.append(0 if parent < 0 else depth[parent] + 1)
-        self._groups = len(first)
-        parent, depth = torch.tensor(self.parents), torch.tensor(depth)
-        self._tensors = {
-            "parent": parent,
-            "group": torch.tensor(group),  # (T,) of the softmax that a node is in
-            "children": torch.tensor([first.get(node, -1) for node in range(len(self))]),  # (T,) group below, or -1
+        self._by_id = {id: node for node, id in enumerate(self.ids or ())}
+        self._children: dict[int, list[int]] = {}  # parent, or -1 -> its children, in order
+        self._paths: list[list[int]] = []  # from the root down to the node itself
+        for node, parent in enumerate(self.parents):
+            self._children.setdefault(parent, []).append(node)
+            self._paths.append([*(self._paths[parent] if parent >= 0 else []), node])
+        self._tensors = self._make_tensors()
+
+    def _make_tensors(self) -> dict[str, Tensor]:
+        """What the arithmetic looks up. Groups are numbered as they come up, and also "in order": level by level."""
+        number = {parent: group for group, parent in enumerate(self._children)}  # parent -> group below it
+        depth = [0 if parent < 0 else len(self._paths[parent]) for parent in number]
+        order = sorted(range(len(number)), key=depth.__getitem__)
+        place = {group: i for i, group in enumerate(order)}
+        parents = list(number)
+        above = [number[self.parents[parents[group]]] for group in order[1:]]  # the group that a group hangs from
+        self._level_sizes = [depth.count(level) for level in range(max(depth) + 1)]
+        begins = [sum(self._level_sizes[:level]) for level in range(len(self._level_sizes))]
+        levels = max(map(len, self._paths))
+        return {
+            "group": torch.tensor([number[parent] for parent in self.parents]),  # (T,) the softmax a node is in
+            "below": torch.tensor([number.get(node, -1) for node in range(len(self))]),  # (T,) group below, or -1
+            "start": torch.tensor([children[0] for children in self._children.values()]),  # (G,) first node
+            "size": torch.tensor([len(children) for children in self._children.values()]),  # (G,) number of nodes
+            "path": torch.tensor([path + [-1] * (levels - len(path)) for path in self._paths]),  # (T, D)
+            "parent": torch.tensor([parents[group] for group in order[1:]], dtype=torch.long),  # (G-1,) in order
+            "above": torch.tensor(above, dtype=torch.long),  # (G-1,) in order: number of the group above
+            "above_place": torch.tensor(
+                [place[group] - begins[depth[group]] for group in above], dtype=torch.long
+            ),  # (G-1,) in order: its place among the groups of its level
+            "place": torch.tensor([place[group] for group in range(len(number))]),  # (G,) place in order
         }
-        self._levels = [torch.nonzero(depth == level).flatten() for level in range(1, int(depth.max()) + 1)]
 
     def __repr__(self) -> str:
-        return f"WordTree of {len(self)} nodes in {self._groups} groups, {len(self._levels) + 1} levels"
+        return f"WordTree of {len(self)} nodes in {len(self._children)} groups, {self.levels} levels"
 
     def __eq__(self, other: object) -> bool:
-        mine = (self.names, self.parents, self.ids, self.threshold)
-        return isinstance(other, WordTree) and mine == (other.names, other.parents, other.ids, other.threshold)
+        return isinstance(other, WordTree) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
         return hash((tuple(self.names), tuple(self.parents), self.ids))
@@ -66,58 +90,114 @@ class WordTree(LabelSpace):
     def num_outputs(self) -> int:
         return len(self.names)
 
+    @property
+    def num_groups(self) -> int:
+        return len(self._children)
+
+    @property
+    def levels(self) -> int:
+        """How many nodes the longest path has."""
+        return self._tensors["path"].shape[1]
+
+    @property
+    def leaves(self) -> list[int]:
+        """The nodes that have nothing below them."""
+        return [node for node in range(len(self)) if node not in self._children]
+
+    def path(self, node: int) -> list[int]:
+        """The nodes from the root down to `node`, both included."""
+        return list(self._paths[node])
+
+    def children(self, node: int | None) -> list[int]:
+        """The nodes right below one; of None: the roots."""
+        return list(self._children.get(-1 if node is None else node, []))
+
+    def subtree(self, node: int) -> list[int]:
+        """`node` and all that is below it, parents first."""
+        return [other for other in range(node, len(self)) if node in self._paths[other]]
+
+    def node(self, id: str) -> int:
+        """The node with a WordNet id such as n02084071. Raises ValueError where there is none, or no ids at all."""
+        if id not in self._by_id:
+            raise ValueError(f"{self!r} has no id {id!r}" + ("" if self.ids else "; it has names only"))
+        return self._by_id[id]
+
     def conditional_log_probabilities(self, scores: Tensor) -> Tensor:
         """Raw scores (..., T) -> log-probability of every node given its parent (..., T); float32 at least."""
-        scores = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
-        index = self._on(scores.device)["group"].expand(scores.shape)  # (..., T)
-        shape = (*scores.shape[:-1], self._groups)
-        highest = scores.new_full(shape, -torch.inf).scatter_reduce(-1, index, scores.detach(), "amax")  # (..., G)
-        shifted = scores - highest.gather(-1, index)  # (..., T)
-        total = scores.new_zeros(shape).scatter_add(-1, index, shifted.exp())  # (..., G)
-        return shifted - total.log().gather(-1, index)
+
+        def find(x: Tensor) -> Tensor:  # (T, M) -> (T, M)
+            shifted, total = self._relative(x)
+            return total.neg().index_select(0, self._on(x.device)["group"]).add_(shifted)
+
+        return _row_by_row(find, scores)
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
-        """Raw scores (..., T) -> log-probability of every node (..., T): the sum along its path."""
-        result = self.conditional_log_probabilities(scores)
-        parent = self._on(scores.device)["parent"]
-        for level in self._levels:  # a dozen, however many nodes there are
-            level = level.to(scores.device)
-            above = result.index_select(-1, parent[level])
-            result = result.index_add(-1, level, above)
-        return result
+        """Raw scores (..., T) -> log-probability of every node (..., T): the sum along its path; float32 at least."""
+        return _row_by_row(self._sums_along_paths, scores)
+
+    def _sums_along_paths(self, x: Tensor) -> Tensor:
+        """Scores (T, M) -> log-probabilities (T, M)."""
+        on = self._on(x.device)
+        shifted, total = self._relative(x)  # (T, M), (G, M)
+        # The sum along a path is the node's own term and the sum of its parent, which all its siblings share.
+        given = shifted.index_select(0, on["parent"]) - total.index_select(0, on["above"])  # (G-1, M)
+        sums, begin = [x.new_zeros(1, x.shape[1])], 0  # the roots' group has nothing above it
+        for size in self._level_sizes[1:]:
+            which = slice(begin, begin + size)
+            sums.append(given[which] + sums[-1].index_select(0, on["above_place"][which]))
+            begin += size
+        shift = torch.cat(sums).index_select(0, on["place"]) - total  # (G, M)
+        return shift.index_select(0, on["group"]).add_(shifted)
 
     def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy of (M, T) with labels (M,) -> (M,): one term for each level from the label up to its root.
 
-        Nothing below the label enters: a picture labelled "dog" says nothing about breeds.
+        Nothing below the label enters: a picture labelled "dog" says nothing about breeds. Only the scores of the
+        siblings along the path are touched, a hundred or so of YOLO9000's 9,418; float32 at least.
         """
-        return -self.log_probabilities(scores).gather(-1, labels[:, None])[:, 0]
+        on = self._on(scores.device)
+        path = on["path"].index_select(0, labels)  # (M, D)
+        row, level = torch.nonzero(path >= 0, as_tuple=True)  # (P,)
+        node = path[row, level]  # (P,)
+        group = on["group"][node]  # (P,)
+        size, start = on["size"][group], on["start"][group]  # (P,)
+        end = size.cumsum(0)  # (P,)
+        term = torch.arange(len(node), device=scores.device).repeat_interleave(size)  # (R,) which of the P
+        sibling = torch.arange(len(term), device=scores.device) + (start - end + size)[term]  # (R,) node
+        values = _at_least_float(scores[row[term], sibling])  # (R,)
+        highest = values.new_empty(len(node)).scatter_reduce_(0, term, values.detach(), "amax", include_self=False)
+        shifted = values - highest[term]  # (R,) at most 0
+        total = torch.zeros_like(highest).index_add(0, term, shifted.exp()).log()  # (P,)
+        terms = total - shifted.index_select(0, end - size + node - start)  # (P,)
+        return values.new_zeros(len(labels)).index_add(0, row, terms)  # (M,)
 
-    def predict(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+    def predict(self, scores: Tensor, threshold: float | None = None) -> tuple[Tensor, Tensor]:
         """Raw scores (..., T) -> probability (...) and label (...) of the deepest node that is sure enough.
 
-        From the root down, always to the most probable child, as long as its probability is above the threshold. The
-        root's best child is taken in any case.
+        From the root down, always to the most probable child, as long as its probability is above the threshold (the
+        tree's own unless given). The root's best child is taken in any case. That is the paper's rule. Darknet
+        (hierarchy_top_prediction) multiplies numbers that were multiplied along the path already, so an ancestor
+        counts once for every level below it, and the walk ends sooner: with `darknet` that product is compared.
         """
-        conditional = self.conditional_log_probabilities(scores)
-        index = self._on(scores.device)["group"].expand(scores.shape)
-        shape = (*scores.shape[:-1], self._groups)
-        highest = conditional.new_full(shape, -torch.inf).scatter_reduce(-1, index, conditional, "amax")  # (..., G)
-        nodes = torch.arange(len(self), device=scores.device).expand(scores.shape)
-        best = conditional == highest.gather(-1, index)
-        first = torch.full(shape, len(self), device=scores.device, dtype=torch.long)
-        first = first.scatter_reduce(-1, index, torch.where(best, nodes, len(self)), "amin")  # (..., G) best of each
-        first = first.clamp(max=len(self) - 1)  # scores that are not numbers have no best
-        label, probability = first[..., 0], highest[..., 0].exp()
-        children = self._on(scores.device)["children"]
-        walking = torch.ones_like(label, dtype=torch.bool)
-        for _ in self._levels:
-            group = children[label]  # (...)
-            walking = walking & (group >= 0)
-            below = group.clamp(min=0)[..., None]
-            deeper = probability * highest.gather(-1, below)[..., 0].exp()
-            walking = walking & (deeper > self.threshold)
-            label = torch.where(walking, first.gather(-1, below)[..., 0], label)
+        threshold = self.threshold if threshold is None else threshold
+        parts = [self._walk(_nodes_first(part), threshold) for part in _split(scores)]
+        probability, label = (torch.cat(each) for each in zip(*parts, strict=True))
+        return probability.view(scores.shape[:-1]), label.view(scores.shape[:-1])
+
+    def _walk(self, x: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+        """`predict` for scores (T, M): probability and label (M,)."""
+        on = self._on(x.device)
+        shifted, total = self._relative(x)  # (T, M), (G, M)
+        conditional, best = total.neg().exp(), self._best(shifted)  # (G, M) of each group's best child
+        label, probability = best[0], conditional[0]  # (M,)
+        compared, walking = probability, torch.ones_like(label, dtype=torch.bool)
+        for _ in range(self.levels - 1):
+            group = on["below"][label]  # (M,)
+            below = group.clamp(min=0)[None]
+            deeper = probability * conditional.gather(0, below)[0]
+            compared = compared * deeper if self.darknet else deeper
+            walking = walking & (group >= 0) & (compared > threshold)
+            label = torch.where(walking, best.gather(0, below)[0], label)
             probability = torch.where(walking, deeper, probability)
         return probability, label
 
@@ -129,12 +209,55 @@ class WordTree(LabelSpace):
 
     def to_dict(self) -> dict:
         ids = None if self.ids is None else list(self.ids)
-        return {"kind": "tree", "names": self.names, "ids": ids, "parents": self.parents, "threshold": self.threshold}
+        walk = {"threshold": self.threshold, "darknet": self.darknet}
+        return {"kind": "tree", "names": self.names, "ids": ids, "parents": self.parents} | walk
+
+    def _relative(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (T, M) -> less the highest of their group (T, M), and log of the group's sum of exp of that (G, M)."""
+        group = self._on(x.device)["group"]
+        highest = x.new_empty(self.num_groups, x.shape[1])  # (G, M)
+        highest.scatter_reduce_(0, group[:, None].expand(x.shape), x.detach(), "amax", include_self=False)
+        shifted = highest.neg_().index_select(0, group).add_(x)  # (T, M) at most 0
+        return shifted, torch.zeros_like(highest).index_add(0, group, shifted.exp()).log()
+
+    def _best(self, shifted: Tensor) -> Tensor:
+        """The first node (G, M) of each group whose relative score (T, M) is 0."""
+        group = self._on(shifted.device)["group"]
+        nodes = torch.arange(len(self), device=shifted.device)[:, None]
+        nodes = torch.where(shifted == 0, nodes, len(self))  # (T, M)
+        best = nodes.new_empty(self.num_groups, shifted.shape[1])
+        best.scatter_reduce_(0, group[:, None].expand(shifted.shape), nodes, "amin", include_self=False)
+        return best.clamp(max=len(self) - 1)  # scores that are not numbers have no best
 
     def _on(self, device: torch.device) -> dict[str, Tensor]:
         if self._tensors["group"].device != device:
             self._tensors = {name: tensor.to(device) for name, tensor in self._tensors.items()}
         return self._tensors
+
+
+def _at_least_float(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _nodes_first(rows: Tensor) -> Tensor:
+    """(M, T) -> (T, M): what was one number becomes a row, so that the sums over siblings are sums of rows."""
+    return _at_least_float(rows.t()).contiguous()
+
+
+def _split(scores: Tensor) -> tuple[Tensor, ...]:
+    """(..., T) -> parts of (M, T)."""
+    rows = scores.reshape(-1, scores.shape[-1])
+    return rows.split(PART if scores.device.type == "cpu" else max(len(rows), 1))
+
+
+def _row_by_row(find: Callable[[Tensor], Tensor], scores: Tensor) -> Tensor:
+    """Applies a function of scores (T, M) to (..., T); in parts, unless a gradient has to go through."""
+    if scores.requires_grad and torch.is_grad_enabled():
+        return find(_nodes_first(scores.reshape(-1, scores.shape[-1]))).t().reshape(scores.shape)
+    result = torch.empty(scores.shape, dtype=_at_least_float(scores[:0]).dtype, device=scores.device)
+    for part, place in zip(_split(scores), _split(result), strict=True):
+        place.copy_(find(_nodes_first(part)).t())
+    return result
 
 
 KINDS["tree"] = WordTree

@@ -12,6 +12,7 @@ from yolocourse.datasets.transforms import (
     ColorJitter,
     JitterPlacement,
     RandomCrop,
+    ZoomOut,
     crop_transform,
     eval_transform,
     jitter_hsv,
@@ -329,3 +330,26 @@ def test_crop_transform_for_a_classifier():
     transform = crop_transform(64, 40, 100, hue=0.1, saturation=1.3, exposure=1.3)
     image, target = transform(PilImage.new("RGB", (90, 60), "red"), {"label": torch.tensor(1)})
     assert image.shape == (3, 64, 64) and image.dtype == torch.uint8 and target["label"] == 1
+
+
+def test_zoom_out_lays_a_whole_picture_on_grey():
+    torch.manual_seed(3)
+    picture, places = Image(torch.full((3, 60, 90), 255, dtype=torch.uint8)), []
+    for _ in range(30):
+        image, target = ZoomOut(3.0)(picture, {"label": torch.tensor(4)})
+        assert image.shape == (3, 60, 90) and target["label"] == 4
+        rows, columns = (image[0] == 255).any(1).nonzero().flatten(), (image[0] == 255).any(0).nonzero().flatten()
+        height, width = len(rows), len(columns)
+        assert (image[0] == 255).sum() == height * width, "a rectangle"
+        assert ((image == 255) | (image == 128)).all()
+        assert 20 <= height <= 60 and abs(width - 1.5 * height) <= 1
+        places.append((rows[0].item(), columns[0].item()))
+    assert len(set(places)) > 20
+
+
+def test_zoom_out_leaves_pictures_with_boxes_alone():
+    picture = Image(torch.full((3, 60, 90), 255, dtype=torch.uint8))
+    empty = {"boxes": BoundingBoxes(torch.zeros(0, 4), format="XYXY", canvas_size=(60, 90))}
+    assert ZoomOut(3.0)(picture, empty)[0] is picture
+    with pytest.raises(ValueError, match="factor of at least 1, got 0.5"):
+        ZoomOut(0.5)

@@ -25,12 +25,12 @@ def main(out: Path, values: dict) -> None:
     torch.set_num_threads(1)
     settings = TrainSettings(
         **{
-            "images": 160,
+            "images": 800,
             "batch_size": 8,
             "size": 64,
             "warmup_images": 40,
             "precision": "float32",
-            "optimizer": "sgd",
+            "optimizer": "adamw",
             "learning_rate": 1e-3,
         }
         | values

@@ -15,6 +15,10 @@ from yolocourse.models.layers import ConvBlock
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "tests.engine.distributed_run"
+STEPS = 100
+# In float64 the gradients of two processes differ from those of one by about 1e-12. Training does not let this grow
+# far: the losses, reported in float32, agree to its last digit. Batch norm in float32 breaks this within 20 steps.
+SAME = 1e-6
 
 
 def launch(out, *values, processes=2, restarts=0, **environment):
@@ -38,14 +42,15 @@ def alone(tmp_path_factory):
 
 @pytest.mark.slow
 def test_two_processes_train_as_one_does(tmp_path, alone):
-    """20 steps with augmentation, the same global batch: the same losses, and the same results at the end."""
+    """With augmentation, the same global batch: the same losses, and the same results at the end."""
     together = launch(tmp_path / "two", "sync_batch_norm=True")
-    assert list(together["losses"]) == list(alone["losses"]) == [str(step) for step in range(1, 21)]
+    assert list(together["losses"]) == list(alone["losses"]) == [str(step) for step in range(1, STEPS + 1)]
     for step, loss in alone["losses"].items():
-        assert together["losses"][step] == pytest.approx(loss, rel=1e-5), step
-    assert together["seen"] == alone["seen"] == 160
-    assert together["AP50"] == pytest.approx(alone["AP50"], abs=1e-5)
-    assert together["AP"] == pytest.approx(alone["AP"], abs=1e-5)
+        assert together["losses"][step] == pytest.approx(loss, rel=SAME), step
+    assert together["seen"] == alone["seen"] == 8 * STEPS
+    assert alone["AP50"] > 0, "else any two failures would be equal"
+    assert together["AP50"] == pytest.approx(alone["AP50"], rel=SAME)
+    assert together["AP"] == pytest.approx(alone["AP"], rel=SAME)
 
 
 @pytest.mark.slow
@@ -56,9 +61,10 @@ def test_a_killed_process_is_started_again_and_the_run_ends_as_unbroken(tmp_path
     assert (out / "killed").exists()
     first = min(map(int, broken["losses"]))
     assert 1 < first <= 8, "it went on, and did not begin anew"
+    assert max(map(int, broken["losses"])) == STEPS
     for step, loss in broken["losses"].items():
-        assert alone["losses"][step] == pytest.approx(loss, rel=1e-5), step
-    assert broken["AP50"] == pytest.approx(alone["AP50"], abs=1e-5)
+        assert alone["losses"][step] == pytest.approx(loss, rel=SAME), step
+    assert broken["AP50"] == pytest.approx(alone["AP50"], rel=SAME)
     assert not (out / "elsewhere").exists(), "only rank 0 writes"
 
 
@@ -90,12 +96,14 @@ def test_each_process_takes_its_own_card():
     assert Processes(3, 8, 3).device("cpu") == torch.device("cpu")
 
 
-def test_synchronized_keeps_weights_and_statistics():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_synchronized_keeps_weights_and_statistics(dtype):
     torch.manual_seed(0)
-    block, images = ConvBlock(3, 4), torch.rand(2, 3, 8, 8)
+    block, images = ConvBlock(3, 4).to(dtype), torch.rand(2, 3, 8, 8, dtype=dtype)
     block.train()(images)
     expected = block.eval()(images)
     changed = synchronized(torch.nn.Sequential(block))
     assert type(changed[0][1]).__name__ == "SyncBatchNorm"
+    assert {value.dtype for value in changed.parameters()} == {dtype} and not changed[0][1].training
     torch.testing.assert_close(changed.eval()(images), expected)
     assert changed.state_dict().keys() == {f"0.{name}" for name in block.state_dict()}

@@ -10,16 +10,8 @@ from torch import Tensor
 
 from yolocourse.datasets.batch import collate
 from yolocourse.engine import loop
-from yolocourse.engine.loop import (
-    EpochSampler,
-    NotFiniteError,
-    Prepare,
-    Totals,
-    make_loader,
-    phase_of,
-    progress,
-    train_epoch,
-)
+from yolocourse.engine.loader import EpochSampler, make_loader
+from yolocourse.engine.loop import NotFiniteError, Prepare, Totals, phase_of, progress, train_epoch
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.state import TrainState
 from yolocourse.engine.tasks import Detection
@@ -50,7 +42,7 @@ class Grid64:
 
 
 def order(count=20, seed=0, epoch=0, skip=0, processes=None, batch_size=1):
-    sampler = EpochSampler(count, seed, processes or Processes(), batch_size)
+    sampler = EpochSampler(range(count), seed, processes or Processes(), batch_size)
     sampler.epoch, sampler.skip = epoch, skip
     result = list(sampler)
     assert len(sampler) == len(result)

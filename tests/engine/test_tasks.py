@@ -7,7 +7,7 @@ import torch
 
 from yolocourse.datasets.batch import collate
 from yolocourse.engine.settings import TrainSettings
-from yolocourse.engine.tasks import Classification, Detection
+from yolocourse.engine.tasks import Classification, Detection, Joint
 from yolocourse.engine.train import train
 from yolocourse.labels import FlatLabels
 from yolocourse.models import Darknet19
@@ -75,3 +75,20 @@ def test_a_classifier_learns_through_the_same_loop():
     train(model, Colours(), CLASSES, settings, task=Classification(CLASSES), on_step=reports.append)
     assert reports[0].terms["total"] > 0.3 and reports[-1].terms["total"] < 0.1
     assert reports[-1].terms["top1"] == 1.0
+
+
+def test_joint_training_takes_both_kinds_and_hands_on_which_is_which():
+    given = {}
+
+    def criterion(raw, boxes, labels, has_boxes, label, seen):
+        given.update(boxes=boxes, labels=labels, has_boxes=has_boxes, label=label, seen=seen)
+
+    batch = collate([scene([True, False]), thing(1)])
+    Joint(None).check(batch)
+    Joint(criterion)(None, batch, 7)
+    assert given["labels"].tolist() == [[-1, 0], [-1, -1]] and given["seen"] == 7
+    assert given["has_boxes"].tolist() == [True, False] and given["label"].tolist() == [-1, 1]
+    assert given["boxes"] is batch.boxes
+    batch.label[1] = -1
+    with pytest.raises(ValueError, match="'thing 1' has neither boxes nor a class"):
+        Joint(None).check(batch)

@@ -10,6 +10,7 @@ from yolocourse.datasets import toytown
 from yolocourse.datasets.coco import CocoDetection
 from yolocourse.datasets.imagefolder import ImageFolder, read_class_list
 from yolocourse.datasets.loading import Cached
+from yolocourse.datasets.mixing import Mixed
 from yolocourse.datasets.voc import VocDetection
 from yolocourse.labels import LabelSpace
 
@@ -51,6 +52,7 @@ def coco_paths(folder: str, annotations: str | None, split: str) -> tuple[Path, 
 def default_split(args: argparse.Namespace, training: bool) -> str:
     """The split that the command line names, or the usual one; "" where a folder of classes has no splits."""
     names = {"toytown": ("train", "test"), "voc": ("trainval", "test"), "coco": ("train2017", "val2017")}
+    names |= {"yolo9000-toytown": ("train", "test"), "yolo9000": ("train2017", "val")}
     names |= {"things": ("train", "test"), "imagenet": ("train", "val"), "imagefolder": ("train", "val")}
     split = args.split or names[args.data][0 if training else 1]
     if args.data == "imagefolder" and args.split is None and args.folder and not (Path(args.folder) / split).is_dir():
@@ -60,6 +62,8 @@ def default_split(args: argparse.Namespace, training: bool) -> str:
 
 def cached(dataset: Dataset, size: int, tell: Callable[[str], None] = print) -> Dataset:
     """The data set in memory, its pictures no larger than training needs, where they fit; else as it is."""
+    if isinstance(dataset, Mixed):
+        return dataset.changed(lambda part: cached(part, size, tell))
     side = int(size * 1.4)
     if len(dataset) * side * side * 3 > CACHE_BYTES:
         return dataset

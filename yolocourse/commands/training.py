@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from yolocourse.commands.data import cached, default_split, open_data
+from yolocourse.commands.joint import evaluate_joint, open_joint
 from yolocourse.commands.using import chosen_precision, open_detector, print_now, write_json
 from yolocourse.datasets import toytown
 from yolocourse.detect import Detector, find_device
@@ -23,10 +24,9 @@ from yolocourse.engine.loop import StepReport
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.engine.state import StateFiles, TrainState
-from yolocourse.engine.tasks import Classification
 from yolocourse.engine.train import MODEL, train
 from yolocourse.models import Classifier
-from yolocourse.recipes import CLASSIFIER_RECIPES, RECIPES, ClassifierRecipe, Recipe
+from yolocourse.recipes import CLASSIFIER_RECIPES, JOINT_RECIPES, RECIPES, ClassifierRecipe, JointRecipe, Recipe
 from yolocourse.viz import gallery
 from yolocourse.weights.checkpoint import load_checkpoint, load_trunk
 from yolocourse.weights.darknet import load_trunk_weights
@@ -34,7 +34,8 @@ from yolocourse.weights.darknet import load_trunk_weights
 
 def train_command(args: argparse.Namespace) -> None:
     recipe, device = resolve_recipe(args), find_device(args.device)
-    dataset = open_data(args, default_split(args, training=True))
+    split = default_split(args, training=True)
+    dataset = open_joint(args, split, recipe.ratio) if isinstance(recipe, JointRecipe) else open_data(args, split)
     labels, settings, out = dataset.labels, recipe.train, Path(args.out or f"runs/{args.data}")
     if StateFiles(out).paths() and not args.resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another --out")
@@ -52,7 +53,8 @@ def train_command(args: argparse.Namespace) -> None:
     with watching(args, out, dataset, recipe) as (on_step, on_epoch):
         result = train(
             model, pictures, labels, settings, out=out, resume="auto" if args.resume == "auto" else bool(args.resume),
-            task=task, on_step=on_step, on_epoch=on_epoch, device=device, metadata={"recipe": recipe},
+            task=task, transform=recipe.transform(), on_step=on_step, on_epoch=on_epoch, device=device,
+            metadata={"recipe": recipe},
         )  # fmt: skip
     tell(f"{result.seen} pictures in {duration(result.seconds)} ({result.seen / max(result.seconds, 1e-9):.0f}/s)")
     if result.interrupted:
@@ -105,12 +107,14 @@ def watching(args: argparse.Namespace, out: Path, dataset: Dataset, recipe: Reci
         board.close()
 
 
-def make_model(recipe: Recipe | ClassifierRecipe, dataset: Dataset) -> tuple[nn.Module, Callable | None]:
-    """The recipe's network with new weights for the data set's classes, and what it learns; None for detection."""
+def make_model(recipe: Recipe | ClassifierRecipe, dataset: Dataset) -> tuple[nn.Module, Callable]:
+    """The recipe's network with new weights for the data set's classes, and what it learns."""
     torch.manual_seed(recipe.train.seed)
     if isinstance(recipe, ClassifierRecipe):
-        return recipe.build(dataset.labels), Classification(dataset.labels)
-    return recipe.build(dataset.labels, recipe.find_anchors(dataset.sizes())), None
+        model = recipe.build(dataset.labels)
+    else:
+        model = recipe.build(dataset.labels, recipe.find_anchors(dataset.sizes()))
+    return model, recipe.task(model, dataset.labels)
 
 
 def resolve_recipe(args: argparse.Namespace) -> Recipe | ClassifierRecipe:
@@ -118,7 +122,8 @@ def resolve_recipe(args: argparse.Namespace) -> Recipe | ClassifierRecipe:
 
     Raises ValueError for a detector's recipe on pictures without boxes, or the other way round.
     """
-    name, known = args.recipe or args.data, RECIPES if args.data in RECIPES else CLASSIFIER_RECIPES
+    groups, name = (RECIPES, CLASSIFIER_RECIPES, JOINT_RECIPES), args.recipe or args.data
+    known = next(group for group in groups if args.data in group)
     if name not in known:
         raise ValueError(f"recipe {name!r} does not fit {args.data}; those that do: {', '.join(known)}")
     recipe = known[name]()
@@ -144,6 +149,8 @@ def evaluate_command(args: argparse.Namespace) -> None:
     device = find_device(args.device)
     if args.data in CLASSIFIER_RECIPES:
         return evaluate_classifier(args, device)
+    if args.data in JOINT_RECIPES:
+        return evaluate_joint(args, device)
     detector = open_detector(args, device=device, precision=chosen_precision(args, device), compile=args.compile)
     labels = detector.labels
     if args.data == "toytown" and args.split is None:

@@ -33,6 +33,7 @@ def train_transform(
     flip: float = 0.5,
     rule: str = "stretch",
     min_share: float = MIN_SHARE,
+    zoom_out: float = 1.0,
 ) -> v2.Compose:
     """(PIL image or uint8 (3, h, w), target) -> (uint8 Image (3, H, W), target), varied at random.
 
@@ -40,12 +41,13 @@ def train_transform(
     jitter: each border moves in or out by up to this share of the picture's width or height.
     hue: shift by up to this share of the colour circle; saturation, exposure: factor between 1/x and x. With
         hue=0 and the other two 1 no colour step is built: the engine may do it on the device with `ColorJitter`.
-    flip: probability of mirroring left and right.
+    flip: probability of mirroring left and right. zoom_out: of pictures without boxes, see `ZoomOut`.
     Boxes that leave the picture are cut off, and dropped when less than `min_share` of their area is left or a side is
     under 1 pixel. (Darknet keeps every splinter over 0.001 of the picture; a quarter is our choice: nobody recognises
     a dog by its ear tip, and the loss would punish the network for it.)
     """
-    steps = [v2.ToImage(), JitterPlacement(size, jitter, rule, min_share), v2.RandomHorizontalFlip(flip)]
+    steps = [v2.ToImage(), *([ZoomOut(zoom_out)] if zoom_out != 1 else [])]
+    steps += [JitterPlacement(size, jitter, rule, min_share), v2.RandomHorizontalFlip(flip)]
     if (hue, saturation, exposure) != (0, 1, 1):
         steps.append(ColorJitter(hue, saturation, exposure))
     return v2.Compose(steps)
@@ -177,6 +179,30 @@ class JitterPlacement(v2.Transform):
         if image.shape[1:] != place.inner[::-1]:
             image = functional.resize(image, place.inner[::-1], InterpolationMode.BILINEAR, antialias=True)
         return _pad(image, *place.offset, *self.preprocess.size)  # (3, H, W)
+
+
+class ZoomOut(v2.Transform):
+    """Lays a picture of one class, made smaller by up to `factor`, somewhere on grey of its old size.
+
+    Pictures with a class only show their thing large, scenes show it small; joint training has to bridge that. Samples
+    with boxes pass as they are. Raises ValueError for a factor under 1.
+    """
+
+    def __init__(self, factor: float):
+        super().__init__()
+        if not factor >= 1:
+            raise ValueError(f"zoom_out is a factor of at least 1, got {factor}")
+        self.factor = factor
+
+    def forward(self, image: Image, target: dict) -> tuple[Image, dict]:
+        if "boxes" in target:
+            return image, target
+        height, width = image.shape[-2:]
+        share = 1 / self.factor + float(torch.rand(())) * (1 - 1 / self.factor)
+        h, w = max(1, round(height * share)), max(1, round(width * share))
+        y, x = int(torch.rand(()) * (height - h + 1)), int(torch.rand(()) * (width - w + 1))
+        small = functional.resize(image.as_subclass(Tensor), [h, w], InterpolationMode.BILINEAR, antialias=True)
+        return Image(_pad(small, x, y, height, width)), target
 
 
 def _pad(image: Tensor, x: int, y: int, height: int, width: int) -> Tensor:

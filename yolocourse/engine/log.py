@@ -13,7 +13,7 @@ from PIL import Image
 
 from yolocourse.engine.loop import StepReport
 
-LOSSES = ("xy", "wh", "object", "no_object", "classes")
+LOSSES = ("xy", "wh", "object", "no_object", "classes", "picture_object", "picture_class")
 
 
 def duration(seconds: float) -> str:

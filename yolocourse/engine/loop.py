@@ -7,13 +7,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
-from yolocourse.datasets.batch import Batch, MultiScale, collate, resize
+from yolocourse.datasets.batch import Batch, MultiScale, resize
 from yolocourse.datasets.transforms import ColorJitter, jitter_hsv
+from yolocourse.engine.loader import seeded
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.schedule import learning_rate
 from yolocourse.engine.settings import TrainSettings
@@ -41,50 +41,6 @@ class StepReport:
     progress: float  # share of the training that is over, 0 to 1
     seconds: float  # since the start of training
     phase: str = ""  # "warm-up", "last, at the largest size", or nothing of note
-
-
-def seeded(*numbers: int) -> torch.Generator:
-    """A generator that depends on all the numbers. (torch's keeps the lowest 32 bits of a seed and drops the rest.)"""
-    return torch.Generator().manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint32)[0]))
-
-
-class EpochSampler(Sampler[int]):
-    """Every picture once, in an order that depends on seed and epoch alone; `skip` pictures of it are already done.
-
-    Of several processes each takes every count-th picture, so that a batch holds the same pictures however many there
-    are. So that all take the same number of steps, what does not fill the last batch is left out.
-    """
-
-    def __init__(self, count: int, seed: int, processes: Processes, batch_size: int = 1):
-        self.count, self.seed, self.processes = count, seed, processes
-        self.epoch = self.skip = 0
-        self.whole = count if count < batch_size else count // batch_size * batch_size
-
-    def __iter__(self) -> Iterator[int]:
-        order = torch.randperm(self.count, generator=seeded(self.seed, self.epoch)).tolist()
-        return iter(order[self.skip : self.whole][self.processes.rank :: self.processes.count])
-
-    def __len__(self) -> int:
-        return len(range(self.processes.rank, max(self.whole - self.skip, 0), self.processes.count))
-
-
-def make_loader(dataset: Dataset, settings: TrainSettings, device: torch.device, processes: Processes) -> DataLoader:
-    """Portions of batches of a data set of uint8 samples. A last batch that is not full is left out: batch norm would
-    suffer. Raises ValueError where a batch cannot be shared out equally, or several processes have less than one batch.
-    """
-    portion = processes.share(settings.batch_size, settings.accumulate)
-    if processes.count > 1 and len(dataset) < settings.batch_size:
-        raise ValueError(f"{len(dataset)} pictures are less than one batch of {settings.batch_size}; use one process")
-    return DataLoader(
-        dataset,
-        portion,
-        sampler=EpochSampler(len(dataset), settings.seed, processes, settings.batch_size),
-        num_workers=settings.workers,
-        persistent_workers=settings.workers > 0,
-        pin_memory=device.type == "cuda",
-        collate_fn=collate,
-        generator=torch.Generator(),  # else each epoch would draw from the global one, a resumed epoch once more
-    )
 
 
 class Prepare:

@@ -57,5 +57,5 @@ def synchronized(model: nn.Module) -> nn.Module:
             if type(child) is nn.BatchNorm2d:
                 new = SyncBatchNorm(child.num_features, child.eps, child.momentum)
                 new.load_state_dict(child.state_dict())
-                setattr(module, name, new.to(child.weight.device))
+                setattr(module, name, new.to(child.weight).train(child.training))  # device and precision
     return model

@@ -34,6 +34,26 @@ class Detection:
                 )
 
 
+class Joint:
+    """Learns from boxes, and from pictures of which only the class is known, mixed in a batch.
+
+    criterion(raw, boxes (N, B, 4), labels (N, B), has_boxes (N,), label (N,), seen), such as `losses_joint.JointLoss`.
+    """
+
+    def __init__(self, criterion: Callable):
+        self.criterion = criterion
+
+    def __call__(self, raw: Tensor, batch: Batch, seen: int) -> tuple:
+        labels = batch.labels.masked_fill(batch.difficult, -1)  # as for detection
+        return self.criterion(raw, batch.boxes, labels, batch.has_boxes, batch.label, seen)
+
+    def check(self, batch: Batch) -> None:
+        """Raises ValueError naming the first picture of which neither boxes nor a class are known."""
+        for image_id, boxes, label in zip(batch.image_ids, batch.has_boxes.tolist(), batch.label.tolist(), strict=True):
+            if not boxes and label < 0:
+                raise ValueError(f"picture {image_id!r} has neither boxes nor a class; nothing can be learned from it")
+
+
 class ClassTerms(NamedTuple):
     """Cross-entropy summed over the batch; `top1`: share of pictures whose best class is right."""
 

@@ -14,8 +14,9 @@ from torch.utils.data import Dataset
 
 from yolocourse.datasets.loading import Seeded
 from yolocourse.datasets.transforms import crop_transform, train_transform
+from yolocourse.engine.loader import make_loader
 from yolocourse.engine.log import CsvLog
-from yolocourse.engine.loop import Interrupted, StepReport, make_loader, train_epoch
+from yolocourse.engine.loop import Interrupted, StepReport, train_epoch
 from yolocourse.engine.memory import keep_freed_memory
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.settings import TrainSettings

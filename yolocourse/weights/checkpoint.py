@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from yolocourse import wordtree  # noqa: F401  makes trees known to labels_from_dict
+from yolocourse import treeview  # noqa: F401  makes trees and their views known to labels_from_dict
 from yolocourse.labels import LabelSpace, labels_from_dict
 from yolocourse.models import build
 from yolocourse.preprocess import Preprocess

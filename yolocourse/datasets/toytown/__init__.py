@@ -10,6 +10,7 @@ from yolocourse.datasets.toytown.classes import (
     coarse_of,
     labels,
     node,
+    tree,
 )
 from yolocourse.datasets.toytown.dataset import ToyTownScenes, ToyTownThings, draw_thing, scenes, test_slices, things
 from yolocourse.datasets.toytown.slices import EXTRA_SLICES, SCALES, SLICES
@@ -34,5 +35,6 @@ __all__ = [
     "scenes",
     "test_slices",
     "things",
+    "tree",
     "write",
 ]

@@ -8,6 +8,7 @@ is a hypernym in WordNet, though not always the direct one: chains with a single
 from dataclasses import dataclass
 
 from yolocourse.labels import FlatLabels
+from yolocourse.wordtree import WordTree
 
 
 @dataclass(frozen=True)
@@ -122,3 +123,16 @@ def labels(kind: str = "coarse") -> FlatLabels:
     if kind not in sets:
         raise ValueError(f"unknown label set {kind!r}; known: 'coarse', 'fine'")
     return FlatLabels(sets[kind], ids=[_BY_NAME[name].id for name in sets[kind]])
+
+
+def tree() -> WordTree:
+    """The whole hierarchy as a word tree, level by level; data/wordtree/toytown.tree holds the same."""
+    order: list[Node] = []
+    level: list[str | None] = [None]
+    while level:
+        below = [node for parent in level for node in NODES if node.parent == parent]
+        order.extend(below)
+        level = [node.id for node in below]
+    place = {node.id: number for number, node in enumerate(order)}
+    parents = [place.get(node.parent, -1) for node in order]
+    return WordTree([node.name for node in order], parents, [node.id for node in order])
