@@ -251,6 +251,23 @@ def test_test_runs_the_notebooks_also_when_a_unit_test_fails(tmp_path, monkeypat
     assert notebooks[-2:] == ["notebooks/a.ipynb", "notebooks/b.ipynb"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell")
+def test_the_largest_process_may_be_a_child_of_a_child(tmp_path):
+    hungry = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'len(bytearray(400_000_000))'], check=True)"
+    ask = "from yolocourse import setup_env; print(setup_env.largest_process())"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hungry!r}], check=True); {ask}"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert 400e6 < int(said) < 500e6
+
+
+def test_tests_that_take_too_much_memory_fail(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(setup_env.subprocess, "call", lambda command, **_: 0)
+    for peak, code in ((2.9e9, 0), (3.1e9, 1)):
+        monkeypatch.setattr(setup_env, "largest_process", lambda peak=peak: peak)
+        assert setup_env.test("python", tmp_path) == code
+        assert f"took {peak / 1e9:.1f} GB of memory (limit 3 GB)" in capsys.readouterr().out
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no make on Windows")
 def test_makefile_help_names_every_command():
     made = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout

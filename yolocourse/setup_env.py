@@ -23,6 +23,7 @@ OLDEST, NEWEST = (3, 11), (3, 13)
 STAMP = "yolocourse-setup.json"
 DISK_NEEDED = 7e9  # bytes; on Linux torch brings CUDA along: 5.7 GB installed
 NOTEBOOK_SECONDS = 150
+MEMORY_LIMIT = 3e9  # bytes of a notebook's process, and of any other that the tests start
 
 # JupyterLab asks on its first start whether it may fetch news from the network. The course needs none.
 LAB_OVERRIDES = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
@@ -202,7 +203,23 @@ def test(python, root=ROOT):
     else:
         print("There are no notebooks to test.", file=sys.stderr)
     codes = [subprocess.call(command, cwd=str(root), env=environment(root)) for command in commands]
-    return next((code for code in codes if code), 0)
+    return next((code for code in [*codes, check_memory(largest_process())] if code), 0)
+
+
+def largest_process():
+    """Most memory, in bytes, that one of the finished child processes and of their children had; 0 on Windows."""
+    if os.name == "nt":
+        return 0
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
+
+
+def check_memory(peak):
+    """Says how much memory the largest process took; exit code 1 beyond what a reader's laptop can spare."""
+    print(f"The largest process took {peak / 1e9:.1f} GB of memory (limit {MEMORY_LIMIT / 1e9:.0f} GB).")
+    return int(peak > MEMORY_LIMIT)
 
 
 # -------------------------------------------------------------------------------------------------------------- lock
