@@ -21,7 +21,7 @@ from yolocourse.preprocess import Placement, Preprocess
 MIN_SHARE = 0.25  # of a box's area that must stay in the picture
 MIN_SIDE = 1.0  # pixels of a box's width and height
 GREY = 0.5
-STRIP = 2**16  # pixels: small enough for the cache, large enough for several threads
+STRIP = 2**17  # pixels: small enough for the cache, large enough for several threads
 
 
 def train_transform(
@@ -285,37 +285,39 @@ def jitter_hsv(images: Tensor, hue: Tensor, saturation: Tensor, exposure: Tensor
     """
     if images.device.type != "cpu":
         return _hsv(images, hue, saturation, exposure)
-    # In strips that stay in the processor's cache: three times as fast at 416 pixels.
-    result = torch.empty_like(images)
-    rows = max(1, STRIP // images.shape[-1])
-    for n in np.ndindex(images.shape[:-3]):
-        for y in range(0, images.shape[-2], rows):
-            strip = images[n][:, y : y + rows]
-            result[n][:, y : y + rows] = _hsv(strip, hue[n], saturation[n], exposure[n])
-    return result
+    # A few pictures at a time, or a strip of a large one: little enough for the processor's cache.
+    height, width = images.shape[-2:]
+    pictures, rows = max(1, STRIP // (height * width)), max(1, STRIP // width)
+    flat, changes = images.reshape(-1, 3, height, width), [each.reshape(-1) for each in (hue, saturation, exposure)]
+    result = torch.empty(flat.shape, dtype=images.dtype)
+    for n in range(0, len(flat), pictures):
+        for y in range(0, height, rows):
+            part = np.s_[n : n + pictures, :, y : y + rows]
+            result[part] = _hsv(flat[part], *(each[n : n + pictures] for each in changes))
+    return result.view(images.shape)
 
 
 def _hsv(images: Tensor, hue: Tensor, saturation: Tensor, exposure: Tensor) -> Tensor:
     """Sums and products only: on processors torch.where and torch.remainder take ten times as long as either."""
-    rgb = images.float().div_(255) if images.dtype == torch.uint8 else images.float()  # in half precision 1e-6 is 0
+    white = 255 if images.dtype == torch.uint8 else 1
+    rgb = images.float()  # in half precision 1e-6 is 0
     hue, saturation, exposure = (value.to(images.device)[..., None, None] for value in (hue, saturation, exposure))
     red, green, blue = rgb.unbind(-3)
     value = torch.maximum(torch.maximum(red, green), blue)  # V
     chroma = value - torch.minimum(torch.minimum(red, green), blue)  # S * V
     # 1 where a channel is the highest, the first one of equals, else 0.
-    under_red, under_green = (((value - channel) * 1e7).clamp_(max=1) for channel in (red, green))
+    under_red, under_green = (value.unsqueeze(-3) - rgb[..., :2, :, :]).mul_(1e7).clamp_(max=1).unbind(-3)
     is_green = (1 - under_green).mul_(under_red)
     is_blue = under_red - is_green
     # H in sixths of the circle: 0 is red, 2 green, 4 blue.
     sixths = (green - blue).mul_(1 - under_red).addcmul_(blue - red, is_green).addcmul_(red - green, is_blue)
     sixths.div_(chroma.clamp(min=1e-6)).add_(is_green, alpha=2).add_(is_blue, alpha=4).add_(6 * hue)
     sixths.sub_((sixths / 6).floor_(), alpha=6)
-    brighter = (value * exposure).clamp_(max=1)
+    brighter = (value * exposure).clamp_(max=white)
     chroma = torch.minimum(chroma.mul_(saturation), value).mul_(brighter).div_(value.clamp_(min=1e-6))
-    result = torch.empty_like(rgb)
-    for channel, opposite in enumerate((3, 5, 1)):  # where each channel is lowest; there it is chroma below V
-        away = (sixths - opposite).abs_()
-        if opposite != 3:  # the shorter way round the circle
-            away = away.sub_(3).abs_().neg_().add_(3)
-        torch.sub(brighter, away.neg_().add_(2).clamp_(0, 1).mul_(chroma), out=result.select(-3, channel))
-    return result.mul_(255).round_().to(torch.uint8) if images.dtype == torch.uint8 else result.to(images.dtype)
+    # Each channel is lowest opposite its own hue, there by `chroma`; two sixths from there it is not lowered any more.
+    # 2 - distance, cut off to 0 ... 1, with the shorter way round the circle: distance = 3 - ||H - opposite| - 3|.
+    lower = sixths.unsqueeze(-3) - sixths.new_tensor([3, 5, 1])[:, None, None]  # (..., 3, H, W)
+    lower.abs_().sub_(3).abs_().sub_(1).clamp_(0, 1).mul_(chroma.unsqueeze(-3))
+    result = torch.sub(brighter.unsqueeze(-3), lower, out=lower)
+    return result.round_().to(torch.uint8) if images.dtype == torch.uint8 else result.to(images.dtype)
