@@ -98,30 +98,39 @@ def test_a_folder_that_is_no_node_is_refused(stand_in, capsys):
     assert "the tree of 5 nodes has no n00000009" in capsys.readouterr().err
 
 
-def write_detection_challenge(root: Path):
-    """Pictures with boxes whose classes are WordNet ids, as in ImageNet's detection challenge."""
-    for folder in ("Annotations", "ImageSets/Main"):
-        (root / folder).mkdir(parents=True)
+def write_boxes(root: Path, pictures: str, annotations: str, ending: str):
+    """Pictures with boxes whose classes are WordNet ids."""
     for i, id in enumerate(["n00000002", "n00000004", "n00000005"]):
-        picture(root / "JPEGImages" / f"v{i}.jpg", 30 + i)
-        box = "<bndbox><xmin>5</xmin><ymin>5</ymin><xmax>40</xmax><ymax>50</ymax></bndbox>"
-        (root / "Annotations" / f"v{i}.xml").write_text(
+        picture(root / pictures / f"v{i}{ending}", 30 + i)
+        box = "<bndbox><xmin>5</xmin><xmax>40</xmax><ymin>5</ymin><ymax>50</ymax></bndbox>"
+        (root / annotations).mkdir(parents=True, exist_ok=True)
+        (root / annotations / f"v{i}.xml").write_text(
             "<annotation><size><width>80</width><height>60</height><depth>3</depth></size>"
-            f"<object><name>{id}</name><difficult>0</difficult>{box}</object></annotation>"
+            f"<object><name>{id}</name>{box}</object></annotation>"
         )
-    (root / "ImageSets/Main/val.txt").write_text("v0\nv1\nv2\n")
 
 
-def test_yolo9000_on_stand_ins_from_training_to_evaluation(stand_in, capsys):
+@pytest.fixture
+def detection_challenge(tmp_path):
+    """The same pictures as ImageNet's detection challenge lays them out, and as VOC does."""
+    write_boxes(tmp_path / "det", "Data/DET/val", "Annotations/DET/val", ".JPEG")
+    write_boxes(tmp_path / "voc", "JPEGImages", "Annotations", ".jpg")
+    for file in (tmp_path / "det/ImageSets/DET/val.txt", tmp_path / "voc/ImageSets/Main/val.txt"):
+        file.parent.mkdir(parents=True)
+        file.write_text("v0 1\nv1 2\nv2 3\n" if "DET" in file.parts else "v0\nv1\nv2\n")
+    return tmp_path
+
+
+def test_yolo9000_on_stand_ins_from_training_to_evaluation(stand_in, detection_challenge, capsys):
     out = stand_in / "run"
     assert main(arguments(stand_in, *TINY, "--out", str(out))) == 0
     said = capsys.readouterr().out
     assert "recipe yolo9000: yolo9000, anchors" in said and "assumed_iou=0.3" in said and "picture_class" in said
-    write_detection_challenge(stand_in / "det")
     (stand_in / "det.ids").write_text("n00000002\nn00000004\nn00000005\n")
-    evaluate = ["evaluate", "yolo9000", str(stand_in / "det"), "--classes", str(stand_in / "det.ids"), "--map"]
-    evaluate += [str(stand_in / "coco.ids"), "--model", str(out / "model.safetensors"), "--device", "cpu"]
-    assert main([*evaluate, "--json", str(stand_in / "found.json")]) == 0
+    known = ["--classes", str(stand_in / "det.ids"), "--map", str(stand_in / "coco.ids"), "--device", "cpu"]
+    known += ["--model", str(out / "model.safetensors"), "--json", str(stand_in / "found.json")]
+    for folder in ("voc", "det"):
+        assert main(["evaluate", "yolo9000", str(detection_challenge / folder), *known]) == 0
     said = capsys.readouterr().out
     assert "boxes in training: AP50" in said and "over 1 classes" in said
     assert re.search(r"no box in training: AP50 0\.\d+ over 2 classes", said) and "terrier" in said

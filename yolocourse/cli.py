@@ -36,6 +36,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
                         help="kind of data set; things (Toy Town's), imagenet and imagefolder have one class a picture "
                         "and no boxes, those of yolo9000 are mixed of both kinds")  # fmt: skip
     parser.add_argument("folder", nargs="?", help="voc: with Annotations and JPEGImages, or with VOC2007 ...; coco; "
+                        "yolo9000: coco, to evaluate ImageNet's detection challenge (Annotations/DET ...) or as voc; "
                         "imagenet, imagefolder: with train and val, which hold a folder for each class")  # fmt: skip
     parser.add_argument("--classes", metavar="FILE", help="imagenet, imagefolder: list of the classes' folders in "
                         "the order wanted, a line each, such as WordNet ids (default: as found, sorted)")  # fmt: skip

@@ -12,6 +12,7 @@ from yolocourse.commands.using import chosen_precision, open_detector, write_jso
 from yolocourse.datasets import toytown
 from yolocourse.datasets.coco import CocoDetection
 from yolocourse.datasets.imagefolder import ImageFolder
+from yolocourse.datasets.imagenet_detection import ImageNetDetection, is_imagenet_detection
 from yolocourse.datasets.mixing import Mixed, Relabelled
 from yolocourse.datasets.toytown.joint import fine_groups, fine_only, mixture
 from yolocourse.datasets.voc import VocDetection
@@ -86,12 +87,16 @@ def evaluate_toytown(args: argparse.Namespace, detector: Detector) -> list[Group
 
 
 def evaluate_imagenet(args: argparse.Namespace, detector: Detector) -> list[GroupedEvaluation]:
-    """The protocol of section 4: a VOC-style folder whose annotations name classes by WordNet id."""
+    """The protocol of section 4: ImageNet's folders, or VOC's, whose annotations name classes by WordNet id."""
     if args.folder is None:
         raise ValueError("yolo9000 needs the folder of pictures with boxes: yolocourse evaluate yolo9000 DIR")
     ids = read_ids(args.classes or IMAGENET_DETECTION_IDS)
     boxed = read_ids(args.map or COCO_IDS)
-    dataset = VocDetection(args.folder, args.split or "val", FlatLabels(ids, ids))
+    labels, split = FlatLabels(ids, ids), args.split or "val"
+    if is_imagenet_detection(args.folder):
+        dataset = ImageNetDetection(args.folder, labels, split)
+    else:
+        dataset = VocDetection(args.folder, split, labels)
     result = evaluate_groups(
         seen_as(detector, dataset.labels), dataset, with_and_without(dataset.labels, FlatLabels(boxed, boxed))
     )

@@ -163,9 +163,10 @@ def parse_xml(path: Path) -> ElementTree.Element:
     return root
 
 
-def read_annotation(path: Path, pictures: dict[str, Path]) -> Annotation:
+def read_annotation(path: Path, pictures: dict[str, Path], first: int = 1) -> Annotation:
     """Reads one annotation file; `pictures` as from `find_pictures`.
 
+    first: the number of the first pixel, 1 as in VOC, where the box includes its last pixel, or 0, where it does not.
     Raises ValueError naming file and cause for malformed XML and missing or unreadable values, FileNotFoundError for a
     missing picture.
     """
@@ -184,7 +185,7 @@ def read_annotation(path: Path, pictures: dict[str, Path]) -> Annotation:
         difficult = (thing.findtext("difficult") or "0").strip() == "1"
         written = "({:g}, {:g}, {:g}, {:g})".format(*corners)
         empty = not (xmax > xmin and ymax > ymin)  # one pixel wide in VOC's counting: no size at all to most tools
-        annotation.add(name, (xmin - 1, ymin - 1, xmax, ymax), difficult, f"{number} {written}", empty)
+        annotation.add(name, (xmin - first, ymin - first, xmax, ymax), difficult, f"{number} {written}", empty)
     return annotation
 
 
