@@ -12,7 +12,9 @@ from yolocourse.studies import joint_report as report
 from yolocourse.studies.results import read, select
 from yolocourse.wordtree import WordTree
 
-TINY = study.Budget(scene_images=16, scenes=30, scarce_scenes=2, unseen_scenes=4, things=27, size=96, tests=4)
+TINY = study.Budget(
+    scene_images=16, scenes=30, scarce_scenes=2, unseen_scenes=4, things=27, size=96, tests=4, unseen_tests=4
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,17 @@ def test_every_detector_sees_as_many_scenes_in_as_many_steps():
     assert recipes["oracle"].train == recipes["detection"].train and recipes["joint"].train.seed == 3
 
 
+@pytest.mark.slow
+def test_in_the_tests_no_child_of_dog_car_and_tree_is_rare():
+    budget, counts = study.Budget(), 0
+    for name, count in ((None, budget.tests), ("unseen", budget.unseen_tests)):
+        counts = counts + study.counts(study.fine_only(toytown.scenes(count, slice=name, split="test")))
+    for coarse in ("dog", "car", "tree"):
+        children = [c for c, parent in enumerate(study.coarse_parents()) if parent == toytown.COARSE.index(coarse)]
+        shares = counts[children] / counts[children].sum()
+        assert shares.min() > 0.25 and shares.max() < 0.4, coarse
+
+
 def test_answers_and_guesses(material):
     everything = study.Together(material.tests)
     assert list(study.answers("joint", everything)) == list(study.answers("oracle", everything)) == ["own"]
@@ -67,7 +80,7 @@ def test_answers_and_guesses(material):
 @pytest.mark.slow
 def test_a_tiny_run_of_each(material, tmp_path):
     lines = []
-    rows = study.run([1], out=tmp_path / "joint.csv", budget=TINY, report=lines.append)
+    rows = study.run([1], out=tmp_path / "joint.csv", budget=TINY, report=lines.append, models=tmp_path / "kept")
     assert rows == read(tmp_path / "joint.csv") and len(rows) == len(lines)
     for arm, answers in report.ANSWERS.items():
         for answer in answers:
@@ -77,6 +90,11 @@ def test_a_tiny_run_of_each(material, tmp_path):
         coarse = select(rows, arm=arm, group="coarse", answer="own")
         assert {row["class"] for row in coarse} == set(toytown.COARSE) - {"boat"}
     assert all(row["truths"] == 0 or 0 <= row["AP50"] <= 1 for row in rows)
+    files = {path.name for path in (tmp_path / "kept").iterdir()}
+    assert files == {f"{arm}-1.safetensors" for arm in study.ARMS}
+    again = list(study.run_arm("oracle", 1, material, tmp_path / "kept"))
+    same = [str([row[name] for name in again[0]]) for row in select(rows, arm="oracle")]  # as text, since nan != nan
+    assert [str(list(row.values())) for row in again] == same, "tested again, not trained again"
     first = [p.detach().clone() for p in study.train_detector("joint", 1, material).parameters()]
     second = study.train_detector("joint", 1, material).parameters()
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True)), "a run is the same when repeated"
@@ -85,7 +103,7 @@ def test_a_tiny_run_of_each(material, tmp_path):
 def fake(joint, guess, coarse_lost):
     """Rows of runs that nobody did: AP50 of two never boxed classes, one with truths, and of one coarse class."""
 
-    def run_arm(arm, seed, material):
+    def run_arm(arm, seed, material, models):
         value = {"joint": joint, "detection": guess, "oracle": 0.9}[arm] + seed / 100
         for answer in report.ANSWERS[arm]:
             for name, ap, truths in (("palm", value, 5), ("jeep", value + 0.1, 7), ("penguin", float("nan"), 0)):

@@ -2,6 +2,7 @@
 
     python -m yolocourse.studies.joint --seeds 0 1 2 3 4      # data/results/joint.csv
     python -m yolocourse.studies.joint --table                # what the file says so far
+    python -m yolocourse.studies.joint --models runs/joint    # keeps the detectors as well, or tests those kept there
 
 Three detectors of the same build and lesson: "joint" gets scenes whose boxes carry coarse names, and pictures of single
 things with fine names and no boxes; "detection" gets the scenes alone; "oracle" gets fine names for all boxes, and
@@ -40,7 +41,7 @@ from yolocourse.studies.results import FOLDER, Row, Run, collect
 from yolocourse.studies.results import read as read_results
 from yolocourse.studies.shipped import TRUNK
 from yolocourse.treeview import TreeView, map_classes
-from yolocourse.weights.checkpoint import load_trunk
+from yolocourse.weights.checkpoint import load_checkpoint, load_trunk, save_checkpoint
 
 RESULTS = FOLDER / "joint.csv"
 ARMS = ("joint", "detection", "oracle")
@@ -105,9 +106,17 @@ def coarse_labels(arm: str) -> LabelSpace:
     return coarse if arm == "detection" else TreeView(words, map_classes(words, coarse), toytown.COARSE)
 
 
-def run_arm(arm: str, seed: int, material: Material) -> Iterator[Row]:
-    """Trains and tests one detector; a row for each class and way to answer."""
-    model = train_detector(arm, seed, material)
+def run_arm(arm: str, seed: int, material: Material, models: Path | None = None) -> Iterator[Row]:
+    """Trains and tests one detector; a row for each class and way to answer. models: see `run`."""
+    kept = models / f"{arm}-{seed}.safetensors" if models else None
+    if kept and kept.exists():
+        model = load_checkpoint(kept).model.to(best_device())
+    else:
+        model = train_detector(arm, seed, material)
+    if kept and not kept.exists():
+        labels = toytown.labels("coarse") if arm == "detection" else toytown.tree()
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(kept, model, labels=labels, preprocess=recipe_of(arm, material.budget, seed).train.preprocess)
     yield from test_model(model, arm, material)
 
 
@@ -141,10 +150,11 @@ def rows_of(result: GroupedEvaluation, answer: str) -> Iterator[Row]:
 
 def run(
     seeds: Iterable[int] = range(5), arms: Sequence[str] = ARMS, out: Path = RESULTS, budget: Budget | None = None,
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = print, models: Path | None = None,
 ) -> list[Row]:  # fmt: skip
     """All three with seed 0, then with seed 1, and so on, those left out that are in the file already.
 
+    models: a folder in which each trained detector is kept, ARM-SEED.safetensors; one that is there is only tested.
     Returns the rows of the file. Raises ValueError for an unknown arm, or a file that was made with another budget.
     """
     unknown = [arm for arm in arms if arm not in ARMS]
@@ -155,7 +165,7 @@ def run(
     if out.exists() and (others := {row["images"] for row in read_results(out)} - {images}):
         raise ValueError(f"{out}: made with {others.pop()} scenes to a detector, not {images}; take another file")
     runs = [
-        Run({"arm": arm, "seed": seed}, lambda arm=arm, seed=seed: run_arm(arm, seed, material))
+        Run({"arm": arm, "seed": seed}, lambda arm=arm, seed=seed: run_arm(arm, seed, material, models))
         for seed in seeds
         for arm in arms
     ]
@@ -167,9 +177,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)), metavar="N")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="keep the detectors there, test those kept")
     parser.add_argument("--table", action="store_true", help="only print what the file says so far")
     args = parser.parse_args(arguments)
-    rows = read_results(args.out) if args.table else run(args.seeds, args.arms, args.out)
+    rows = read_results(args.out) if args.table else run(args.seeds, args.arms, args.out, models=args.models)
     print(joint_report.table(rows))
 
 
