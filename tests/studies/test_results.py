@@ -2,13 +2,16 @@
 
 import math
 import os
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
 from tests.engine.conftest import TinyScenes
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.models import yolov2
+from yolocourse.studies import results
 from yolocourse.studies.results import Run, collect, read, select, summary, train, write
 
 ROWS = [
@@ -97,3 +100,10 @@ def test_a_run_that_was_interrupted_leaves_no_row(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         collect(out, runs, lambda line: None)
     assert [(row["seed"], row["seen"]) for row in read(out)] == [(0, 64)]
+
+
+def test_every_study_trains_so():
+    files = sorted(set(Path(results.__file__).parent.glob("*.py")) - {Path(results.__file__)})
+    lines = [(path.name, line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    others = [name for name, line in lines if re.match(r"from yolocourse\.engine\.train import .*\btrain\b", line)]
+    assert others == [], "they take their rows from networks that Ctrl-C has cut short"

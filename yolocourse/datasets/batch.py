@@ -75,7 +75,7 @@ def collate(samples: Sequence[tuple[Tensor, dict]]) -> Batch:
     for n, target in enumerate(targets):
         if "boxes" in target:
             count = len(target["boxes"])
-            boxes[n, :count], labels[n, :count] = target["boxes"], target["labels"]
+            boxes[n, :count], labels[n, :count] = target["boxes"].as_subclass(Tensor), target["labels"]
             difficult[n, :count] = target.get("difficult", False)
         else:
             label[n] = target["label"]

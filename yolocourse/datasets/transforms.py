@@ -47,7 +47,7 @@ def train_transform(
     a dog by its ear tip, and the loss would punish the network for it.)
     """
     steps = [v2.ToImage(), *([ZoomOut(zoom_out)] if zoom_out != 1 else [])]
-    steps += [JitterPlacement(size, jitter, rule, min_share), v2.RandomHorizontalFlip(flip)]
+    steps += [JitterPlacement(size, jitter, rule, min_share), Mirror(flip)]
     if (hue, saturation, exposure) != (0, 1, 1):
         steps.append(ColorJitter(hue, saturation, exposure))
     return v2.Compose(steps)
@@ -68,7 +68,7 @@ def crop_transform(
 
     See `RandomCrop`. Colours as in `train_transform`; none by default, since the engine may change them on the device.
     """
-    steps = [v2.ToImage(), RandomCrop(size, min_crop, max_crop, angle, aspect), v2.RandomHorizontalFlip(flip)]
+    steps = [v2.ToImage(), RandomCrop(size, min_crop, max_crop, angle, aspect), Mirror(flip)]
     if (hue, saturation, exposure) != (0, 1, 1):
         steps.append(ColorJitter(hue, saturation, exposure))
     return v2.Compose(steps)
@@ -181,6 +181,29 @@ class JitterPlacement(v2.Transform):
         return _pad(image, *place.offset, *self.preprocess.size)  # (3, H, W)
 
 
+class Mirror(v2.Transform):
+    """Swaps left and right of a picture and its boxes with this probability.
+
+    What v2.RandomHorizontalFlip does, in half its time, which is spent on finding out what it was given.
+    """
+
+    def __init__(self, probability: float = 0.5):
+        super().__init__()
+        if not 0 <= probability <= 1:
+            raise ValueError(f"a probability is 0 to 1, got {probability}")
+        self.probability = probability
+
+    def forward(self, image: Image, target: dict) -> tuple[Image, dict]:
+        if torch.rand(1) >= self.probability:
+            return image, target
+        if "boxes" in target:
+            x1, y1, x2, y2 = target["boxes"].as_subclass(Tensor).unbind(-1)
+            height, width = image.shape[-2:]
+            boxes = torch.stack([width - x2, y1, width - x1, y2], dim=-1)
+            target = {**target, "boxes": BoundingBoxes(boxes, format="XYXY", canvas_size=(height, width))}
+        return Image(image.as_subclass(Tensor).flip(-1)), target
+
+
 class ZoomOut(v2.Transform):
     """Lays a picture of one class, made smaller by up to `factor`, somewhere on grey of its old size.
 
@@ -236,11 +259,13 @@ def keep_visible(
     seen = torch.minimum(torch.maximum(boxes, low), high)  # (B, 4)
     sides = seen[:, 2:] - seen[:, :2]
     keep = (area(seen) >= min_share * area(boxes)) & (sides >= min_side).all(-1)
-    kept = {
-        key: value[keep] if isinstance(value, Tensor) and value.ndim and len(value) == len(boxes) else value
-        for key, value in target.items()
-    }
-    return {**kept, "boxes": BoundingBoxes(seen[keep], format="XYXY", canvas_size=canvas_size)}
+    if not keep.all():
+        target = {
+            key: value[keep] if isinstance(value, Tensor) and value.ndim and len(value) == len(boxes) else value
+            for key, value in target.items()
+        }
+        seen = seen[keep]
+    return {**target, "boxes": BoundingBoxes(seen, format="XYXY", canvas_size=canvas_size)}
 
 
 class ColorJitter(v2.Transform):

@@ -23,12 +23,11 @@ from yolocourse.detect import Detector, best_device
 from yolocourse.engine.evaluate import evaluate
 from yolocourse.engine.log import ConsoleLog, History
 from yolocourse.engine.precision import fastest_precision
-from yolocourse.engine.train import train
 from yolocourse.models import YOLOv2
 from yolocourse.recipes import Recipe
 from yolocourse.recipes import toytown as toytown_recipe
 from yolocourse.studies.bench import bench, count_operations, full_network, now
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 
 RESULTS = FOLDER / "gpu.csv"
 PAPER = {288: 91, 352: 81, 416: 67, 480: 59, 544: 40}  # pictures a second on a Titan X (YOLO9000, table 3)

@@ -32,12 +32,11 @@ from yolocourse.datasets.mixing import Mixed, Relabelled
 from yolocourse.datasets.toytown.joint import coarse_parents, fine_groups, fine_only, with_fine_boxes
 from yolocourse.detect import Detector, best_device
 from yolocourse.engine.groups import GroupedEvaluation, commonest, evaluate_groups
-from yolocourse.engine.train import train
 from yolocourse.labels import GuessedLabels, LabelSpace
 from yolocourse.recipes import JointRecipe, yolo9000_toytown
 from yolocourse.studies import joint_report
 from yolocourse.studies.joint_material import SCARCE, Budget, Material, Together
-from yolocourse.studies.results import FOLDER, Row, Run, collect
+from yolocourse.studies.results import FOLDER, Row, Run, collect, train
 from yolocourse.studies.results import read as read_results
 from yolocourse.studies.shipped import TRUNK
 from yolocourse.treeview import TreeView, map_classes
