@@ -41,7 +41,7 @@ def product(values):
         (lambda n, g, p: sum(up(n, g, p)), "not added"),
         (lambda n, g, p: min(up(n, g, p)), "smallest one"),
         (lambda n, g, p: product(v**i for i, v in enumerate(up(n, g, p), 1)), "several times"),
-        (lambda n, g, p: 0.5, "For node 0 of a tree with given = (1.0, 0.9,"),
+        (lambda n, g, p: 0.5, "For node 0, given = (1.0, 0.9,"),
         (lambda n, g, p: up(n, g, p), "not list"),
         (lambda n, g, p: "sure", "not str"),
         (lambda n, g: 1, "TypeError"),

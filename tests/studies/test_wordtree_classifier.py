@@ -6,7 +6,7 @@ import torch
 from yolocourse.datasets import toytown
 from yolocourse.labels import FlatLabels
 from yolocourse.studies import wordtree_classifier as study
-from yolocourse.studies.results import read, select, summary
+from yolocourse.studies.results import select
 from yolocourse.wordtree import WordTree
 
 #          thing
@@ -112,7 +112,7 @@ def test_changed_pictures():
 
 
 def test_level_accuracy_by_hand():
-    """Truths dog, dog, car; answers owl, car, car: the root always, animal in one of two, and car; no leaf of depth 2."""
+    """Truths dog, dog, car; answers owl, car, car: the root always, animal or car in two of three, no dog."""
     found = study.level_accuracy(TREE, torch.tensor([4, 2, 2]), torch.tensor([3, 3, 2]))
     assert found == [(1.0, 3), (2 / 3, 3), (0.0, 2)]
 

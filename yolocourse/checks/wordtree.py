@@ -8,7 +8,7 @@ from math import prod
 
 from yolocourse.checks.answers import call_all, verdict
 
-# Probabilities given the parent, and parents; siblings add up to 1. In the second tree two roots, three levels below one.
+# Probabilities given the parent, and parents; siblings add up to 1. The second tree has two roots.
 TREES = (
     ((1.0, 0.9, 0.1, 0.7, 0.3, 0.5, 0.5), (-1, 0, 0, 1, 1, 3, 3)),
     ((0.6, 0.4, 0.25, 0.75, 0.8, 0.2, 0.3, 0.7), (-1, -1, 0, 0, 3, 3, 4, 4)),
@@ -62,7 +62,7 @@ def check_probability(function: Callable[[int, Sequence[float], Sequence[int]], 
     }
     wanted = [prod(values(*case)) for case in cases]
     verdict(name, answers, wanted, cases, mistakes,
-            describe=lambda case: f"node {case[0]} of a tree with given = {case[1]} and parents = {case[2]}")  # fmt: skip
+            describe=lambda case: f"node {case[0]}, given = {case[1]} and parents = {case[2]}")  # fmt: skip
 
 
 def check_answer(function: Callable[[Mapping, Sequence[float], float], int]) -> None:
