@@ -1,12 +1,13 @@
 """Notebook 11's experiment: its parts by hand, a tiny run, and what the results that come with the course say."""
 
+import numpy as np
 import pytest
 import torch
 
 from yolocourse.datasets import toytown
 from yolocourse.labels import FlatLabels
 from yolocourse.studies import wordtree_classifier as study
-from yolocourse.studies.results import select
+from yolocourse.studies.results import read, select, summary
 from yolocourse.wordtree import WordTree
 
 #          thing
@@ -145,3 +146,91 @@ def test_at_leaves_names_each_leaf_by_its_place():
     rows = list(study.at_leaves(tree, scores, torch.tensor([tree.index("taxi"), tree.index("terrier")])))
     assert rows[0] == {"what": "leaves", "top1": 0.5, "top5": 1.0}
     assert [row["right"] for row in rows[1:]] == [1, 1, 1, 1, 1, 0.5, 1] and rows[-1]["pictures"] == 1
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return read(study.RESULTS)
+
+
+def top1(rows, network, kept_out="a"):
+    return [row["top1"] for row in select(rows, what="leaves", network=network, kept_out=kept_out)]
+
+
+def walks(rows, network, kept_out, shown, column, threshold=0.6):
+    return summary(
+        select(rows, what="walk", network=network, kept_out=kept_out, set=shown, threshold=threshold), column
+    )
+
+
+def test_the_results_have_five_seeds_of_everything_in_order(rows):
+    for network, kept_out in study.RUNS:
+        found = select(rows, what="leaves", network=network, kept_out=kept_out)
+        assert [row["seed"] for row in found] == [0, 1, 2, 3, 4]
+
+
+def test_the_tree_costs_about_five_points_at_the_leaves_and_nothing_of_top5(rows):
+    for kept_out in study.KEPT_OUT:
+        pairs = list(zip(top1(rows, "flat", kept_out), top1(rows, "tree", kept_out), strict=True))
+        assert sum(tree < flat for flat, tree in pairs) == 4
+        assert -0.065 < sum(tree - flat for flat, tree in pairs) / 5 < -0.035
+        assert min(row["top5"] for row in select(rows, what="leaves", network="tree", kept_out=kept_out)) > 0.97
+
+
+def test_the_tree_is_behind_at_every_level(rows):
+    for level in range(1, toytown.tree().levels):
+        flat, tree = (
+            summary(select(rows, what="level", network=network, kept_out="a", level=level), "right").mean
+            for network in ("flat", "tree")
+        )
+        assert tree < flat
+
+
+def test_results_fit_the_ranges_that_the_notebook_asserts(rows):
+    for network in ("flat", "tree"):
+        assert 0.65 < min(top1(rows, network)) and max(top1(rows, network)) < 0.9
+        first = select(rows, what="level", network=network, kept_out="a", level=1)
+        assert min(row["right"] for row in first) > 0.9
+    for shown in study.SETS:
+        assert walks(rows, "tree", "a", shown, "right", 0.95).low > 0.9
+        assert walks(rows, "tree", "a", shown, "leaf", 0.95).high < 0.4
+    unseen = walks(rows, "tree", "a", "unseen", "right")
+    assert unseen.low > 0.35 and unseen.high < 0.9
+
+
+def test_one_threshold_means_other_things_for_other_pictures(rows):
+    assert walks(rows, "tree", "a", "known", "right", 0.5).mean > 0.75
+    for shown in ("unseen", "blurred", "small"):
+        assert 0.35 < walks(rows, "tree", "a", shown, "right", 0.5).mean < 0.6
+
+
+def test_flat_and_tree_walk_alike(rows):
+    """At the same depth, between the thresholds by straight lines, the shares right differ by a few points only."""
+    for shown, limit in (("known", 0.07), ("blurred", 0.05), ("unseen", 0.05)):
+        lines = []
+        for network in ("flat", "tree"):
+            points = [
+                (walks(rows, network, "a", shown, "level", t).mean, walks(rows, network, "a", shown, "right", t).mean)
+                for t in study.THRESHOLDS
+            ]
+            lines.append(sorted(points))
+        low, high = max(line[0][0] for line in lines), min(line[-1][0] for line in lines)
+        depths = np.linspace(low, high, 20)
+        flat, tree = (np.interp(depths, *zip(*line, strict=True)) for line in lines)
+        assert np.abs(flat - tree).max() < limit
+        if shown == "known":
+            assert (flat - tree).mean() > 0
+
+
+def test_kinds_that_look_like_others_are_said_wrongly_and_surely(rows):
+    for network in ("flat", "tree"):
+        alike, strange = (walks(rows, network, kept_out, "unseen", "right").mean for kept_out in "ab")
+        assert 0.6 < alike < 0.7 and 0.33 < strange < 0.42
+        assert 0.17 < walks(rows, network, "a", "unseen", "coarse").mean < 0.23
+        assert 0.35 < walks(rows, network, "b", "unseen", "leaf").mean < 0.43
+
+
+def test_coarse_labels_help_the_tree_in_every_seed(rows):
+    few = top1(rows, "flat, few") + top1(rows, "tree, few")
+    assert min(top1(rows, "tree, mixed")) > max(few) + 0.03
+    assert abs(sum(top1(rows, "flat, few")) - sum(top1(rows, "tree, few"))) / 5 < 0.02
