@@ -188,7 +188,7 @@ def test_the_tree_is_behind_at_every_level(rows):
 
 def test_results_fit_the_ranges_that_the_notebook_asserts(rows):
     for network in ("flat", "tree"):
-        assert 0.65 < min(top1(rows, network)) and max(top1(rows, network)) < 0.9
+        assert min(top1(rows, network)) > 0.65 and max(top1(rows, network)) < 0.9
         first = select(rows, what="level", network=network, kept_out="a", level=1)
         assert min(row["right"] for row in first) > 0.9
     for shown in study.SETS:
@@ -204,22 +204,18 @@ def test_one_threshold_means_other_things_for_other_pictures(rows):
         assert 0.35 < walks(rows, "tree", "a", shown, "right", 0.5).mean < 0.6
 
 
-def test_flat_and_tree_walk_alike(rows):
-    """At the same depth, between the thresholds by straight lines, the shares right differ by a few points only."""
-    for shown, limit in (("known", 0.07), ("blurred", 0.05), ("unseen", 0.05)):
-        lines = []
-        for network in ("flat", "tree"):
-            points = [
-                (walks(rows, network, "a", shown, "level", t).mean, walks(rows, network, "a", shown, "right", t).mean)
-                for t in study.THRESHOLDS
-            ]
-            lines.append(sorted(points))
-        low, high = max(line[0][0] for line in lines), min(line[-1][0] for line in lines)
-        depths = np.linspace(low, high, 20)
-        flat, tree = (np.interp(depths, *zip(*line, strict=True)) for line in lines)
-        assert np.abs(flat - tree).max() < limit
-        if shown == "known":
-            assert (flat - tree).mean() > 0
+@pytest.mark.parametrize(("shown", "most"), [("known", 0.1), ("blurred", 0.08), ("unseen", 0.05)])
+def test_at_the_same_depth_the_tree_is_nowhere_clearly_better(rows, shown, most):
+    """Share right, flat less tree, between the thresholds by straight lines."""
+    lines = []
+    for network in ("flat", "tree"):
+        found = [[walks(rows, network, "a", shown, c, t).mean for c in ("level", "right")] for t in study.THRESHOLDS]
+        lines.append(sorted(found))
+    low, high = max(line[0][0] for line in lines), min(line[-1][0] for line in lines)
+    depths = np.linspace(low, high, 20)
+    flat, tree = (np.interp(depths, *zip(*line, strict=True)) for line in lines)
+    assert (flat - tree).min() > -0.03 and (flat - tree).max() < most
+    assert shown != "known" or (flat - tree).min() > 0
 
 
 def test_kinds_that_look_like_others_are_said_wrongly_and_surely(rows):
