@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from yolocourse.widgets import choice, slider, sliders
+from yolocourse.widgets import choice, choice_and_slider, slider, sliders
 
 
 def grey(value):
@@ -32,6 +32,20 @@ def test_choice():
     before = pixel(widget)
     widget.children[0].value = "light"
     assert pixel(widget) > before + 50
+
+
+def test_a_choice_and_a_slider_draw_one_picture():
+    def draw(name, level):
+        return grey({"dark": 0.0, "light": 0.5}[name] + level)
+
+    widget = choice_and_slider(draw, ("shade", ("dark", "light")), ("level", 0.2, 0, 0.5, 0.1))
+    buttons, control, _ = widget.children
+    assert (buttons.description, control.description, control.max) == ("shade", "level", 0.5)
+    assert abs(pixel(widget) - 20) <= 2
+    buttons.value = "light"
+    assert abs(pixel(widget) - 70) <= 2
+    control.value = 0.4
+    assert abs(pixel(widget) - 90) <= 2
 
 
 def test_what_drawing_raises_is_shown():

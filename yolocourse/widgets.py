@@ -33,6 +33,21 @@ def choice(draw: Callable[[str], Drawing], name: str, options: list[str]) -> ipy
     return _wire([control], draw)
 
 
+def choice_and_slider(
+    draw: Callable[[str, float], Drawing], choice: tuple[str, Sequence[str]],
+    slider: tuple[str, float, float, float, float],
+) -> ipywidgets.VBox:  # fmt: skip
+    """A row of buttons and a slider over one picture; `draw` gets the pressed button's text and the slider's value.
+
+    choice: (name, texts of the buttons); slider: (name, value, low, high, step).
+    """
+    name, options = choice
+    control = ipywidgets.ToggleButtons(
+        options=list(options), description=name, style={"description_width": "initial", "button_width": "auto"}
+    )
+    return _wire([control, _float_slider(*slider)], draw)
+
+
 def sliders(draw: Callable[..., Drawing], controls: Mapping[str, tuple[float, float, float, float]]) -> ipywidgets.VBox:
     """Several sliders over one picture: {"tx": (value, low, high, step), ...}; `draw` gets their values in that order.
 
