@@ -32,7 +32,7 @@ def right_choice(objectness, paths):
         (right_choice, "Exercise 1: right."),
         (lambda o, p: torch.tensor(right_choice(o, p)), "Exercise 1: right."),
         (lambda o, p: None, "nothing returned yet"),
-        (lambda o, p: 1 if len(o) == 2 else None, "sometimes nothing"),
+        (lambda o, p: 1 if len(o) == 3 else None, "sometimes nothing"),
         (best(lambda o, path: o), "highest objectness, whatever it holds"),
         (best(lambda o, path: math.prod(path)), "its objectness, is missing"),
         (best(lambda o, path: o * path[-1]), "Only the last probability"),

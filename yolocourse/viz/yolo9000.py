@@ -18,7 +18,7 @@ CHOSEN, OTHER = 0, 4  # places in the palette
 
 
 def candidates(
-    picture: Picture, boxes: Tensor, products: Tensor, truth: Boxes | None = None, most: int = 6, side: int = 330
+    picture: Picture, boxes: Tensor, products: Tensor, truth: Boxes | None = None, most: int = 6, side: int = 380
 ) -> Image.Image:
     """The boxes with the highest products of objectness and class probability, the chosen one in blue.
 
@@ -35,7 +35,7 @@ def candidates(
     for row in rows(truth):
         canvas.dashes(row.box)
     drawn = [
-        Row(tuple(boxes[b].tolist()), OTHER if place else CHOSEN, f"{float(products[b]):.3f}")
+        Row(tuple(boxes[b].tolist()), OTHER if place else CHOSEN, f"{float(products[b]):.2g}")
         for place, b in enumerate(order)
     ]
     for row in reversed(drawn):
