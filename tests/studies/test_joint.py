@@ -150,3 +150,40 @@ def test_another_budget_or_arm_is_refused(tmp_path, monkeypatch):
         study.run([0], ["joint"], out, replace(TINY, scene_images=17), lambda line: None)
     with pytest.raises(ValueError, match="unknown arm 'guess'; known: joint, detection, oracle"):
         study.run([0], ["guess"], out, TINY, lambda line: None)
+
+
+# ------------------------------------------------------------------------------------------------------- the results
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return read(study.RESULTS)
+
+
+def of_oracle(rows, group):
+    """Joint training's AP50 as a share of the oracle's, seed by seed."""
+    joint, oracle = (report.group_means(rows, arm, "own", group) for arm in ("joint", "oracle"))
+    return [joint[seed] / oracle[seed] for seed in joint]
+
+
+def test_results_have_five_seeds_of_all_arms(rows):
+    assert {(row["arm"], row["seed"]) for row in rows} == {(arm, seed) for arm in study.ARMS for seed in range(5)}
+    assert {row["images"] for row in rows} == {study.Budget().scene_images}
+
+
+def test_results_keep_both_claims(rows):
+    """What never had a box is found better than by any guess, in every seed; coarse classes lose hardly anything."""
+    assert report.finds_what_had_no_box(rows) and report.keeps_coarse_classes(rows)
+    scarce = [report.summarise(rows, "detection", answer, "scarce").high for answer in report.ANSWERS["detection"]]
+    assert report.summarise(rows, "joint", "own", "scarce").low > max(scarce)
+
+
+def test_results_say_what_notebook_12_says(rows):
+    """Section 4, "Armadillo and sunglasses": a missing box hurts more than a missing name, a whole branch no more."""
+    assert min(of_oracle(rows, "boxed")) > 0.5 and min(of_oracle(rows, "coarse")) > 0.98
+    assert max(of_oracle(rows, "never boxed") + of_oracle(rows, "scarce")) < 0.3
+    never, boats = (dict(report.ranking(rows, groups=[group])) for group in ("never boxed", "scarce"))
+    assert max(never, key=never.get) == "jeep" and max(boats, key=boats.get) == "speedboat"
+    assert sum(boats.values()) / 3 > sum(never[name] for name in ("dachshund", "penguin", "palm")) / 3
+    both = never | boats
+    assert set(sorted(both, key=both.get)[:2]) == {"dachshund", "penguin"}

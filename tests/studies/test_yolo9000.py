@@ -69,8 +69,8 @@ def test_beginners():
         torch.manual_seed(0)
         found[arm] = study.beginner(arm, study.lesson(arm, 0), WORDS, sizes)
     assert [len(found[arm].anchors) for arm in found] == [5, 3, 3]
-    assert torch.equal(found["joint"].merge.conv.weight, found["new head"].merge.conv.weight)
-    assert not torch.equal(found["trunk"].merge.conv.weight, found["new head"].merge.conv.weight)
+    assert torch.equal(found["joint"].merge[0].weight, found["new head"].merge[0].weight)
+    assert not torch.equal(found["trunk"].merge[0].weight, found["new head"].merge[0].weight)
     plain = study.beginner("boxes only", study.lesson("boxes only", 0), toytown.labels("coarse"), sizes)
     assert plain.num_outputs == 12 and torch.equal(plain.head.weight, load_checkpoint(DETECTOR).model.head.weight)
 
@@ -176,3 +176,52 @@ def test_never_boxed_classes_are_found_better_than_by_any_guess(rows):
     best = max(guess.high for guess in guesses)
     assert span(rows, "joint", "never boxed").low > best + 0.03
     assert span(rows, "pushed down", "never boxed").low > best + 0.03
+
+
+def paired(rows, column, arm, other, answer="own"):
+    """`arm` less `other`, seed by seed."""
+    seeds = sorted({row["seed"] for row in rows})
+    pairs = [
+        [select(rows, arm=a, seed=seed, answer=how)[0][column] for a, how in ((arm, "own"), (other, answer))]
+        for seed in seeds
+    ]
+    return [a - b for a, b in pairs]
+
+
+def test_what_the_notebook_says_of_the_gains(rows):
+    """Section 4, "Read it seed by seed"."""
+    guess = max(span(rows, "boxes only", "never boxed", answer).high for answer in ("every child", "commonest child"))
+    reached = [row["never boxed"] for row in select(rows, arm="joint")]
+    assert sum(value > 2 * guess for value in reached) > len(reached) / 2
+    assert all(0 < gain < 0.1 for gain in paired(rows, "boxed", "joint", "boxes only", "every child"))
+    assert abs(span(rows, "joint", "coarse").mean - span(rows, "boxes only", "coarse", "every child").mean) < 0.01
+
+
+def test_what_darknets_push_costs(rows):
+    """Section 4: the never boxed classes on average, and the choice in every seed; boxed classes nothing."""
+    losses = paired(rows, "never boxed", "pushed down", "joint")
+    assert max(losses) <= 0 and sum(losses) / len(losses) < -0.03
+    assert min(paired(rows, "boxed", "pushed down", "joint")) > 0
+    assert all(row["chosen last"] < row["chosen first"] - 0.02 for row in select(rows, arm="pushed down"))
+
+
+def test_the_choice_gets_better_from_a_start_that_knows_no_boxes(rows):
+    """Section 4: in three of four pictures with a new head, in about half from the trunk."""
+    for arm, low, high in (("new head", 0.65, 0.85), ("trunk", 0.4, 0.6)):
+        first, early, last = (span(rows, arm, f"chosen {when}") for when in ("first", "early", "last"))
+        assert first.high < 0.1 < early.mean < last.low and low < last.low and last.high < high
+    assert span(rows, "joint", "chosen first").low > 0.8 and span(rows, "joint", "chosen last").low > 0.75
+    means = [span(rows, arm, "never boxed").mean for arm in ("joint", "new head", "trunk")]
+    assert means == sorted(means, reverse=True) and means[2] < 0.1
+
+
+def test_most_seeds_reach_more_than_a_guess_from_perfect_boxes(rows):
+    """Section 4, "9418 and 19.7 in context": a breed's share of all dogs, mean over the four."""
+    shares, coarse = [], toytown.labels("coarse")
+    parts = zip((None, "unseen"), study.TESTS, strict=True)
+    tests = study.Together([toytown.scenes(count, slice=name, split="test") for name, count in parts])
+    fine, above = study.counts(study.fine_only(tests)), study.counts(tests)
+    for name in toytown.NEVER_BOXED:
+        shares.append(float(fine[toytown.FINE.index(name)] / above[coarse.index(toytown.coarse_of(name))]))
+    reached = [row["never boxed"] for row in select(rows, arm="joint")]
+    assert sum(value > sum(shares) / 4 for value in reached) > len(reached) / 2
