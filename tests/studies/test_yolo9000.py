@@ -162,10 +162,10 @@ def span(rows, arm, column, answer="own"):
     return summary(select(rows, arm=arm, answer=answer), column)
 
 
-def test_results_have_three_seeds_of_all_arms(rows):
+def test_results_have_five_seeds_of_all_arms(rows):
     found = [(row["arm"], row["seed"], row["answer"]) for row in rows]
     assert len(set(found)) == len(found) and {(arm, seed) for arm, seed, _ in found} >= {
-        (arm, seed) for arm in study.ARMS for seed in range(3)
+        (arm, seed) for arm in study.ARMS for seed in range(5)
     }
     assert all(row["images"] == study.IMAGES // (2 if row["arm"] == "boxes only" else 1) for row in rows)
 

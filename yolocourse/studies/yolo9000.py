@@ -1,6 +1,6 @@
 """What notebook 12 measures, with several seeds: a detector of coarse names learns fine names without boxes.
 
-    python -m yolocourse.studies.yolo9000            # seeds 0, 1, 2: about 10 minutes on two cores
+    python -m yolocourse.studies.yolo9000            # seeds 0 to 4: about 10 minutes on two cores
 
 A short lesson, from different starts, on the same scenes and the same pictures of single things:
 
@@ -229,7 +229,7 @@ def run(seeds: Iterable[int], out: Path = RESULTS, **trial) -> list[Row]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
+    parser.add_argument("--seeds", nargs="+", type=int, default=range(5))
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     options = parser.parse_args()
     run(options.seeds, arms=options.arms)
