@@ -69,8 +69,8 @@ def test_beginners():
         torch.manual_seed(0)
         found[arm] = study.beginner(arm, study.lesson(arm, 0), WORDS, sizes)
     assert [len(found[arm].anchors) for arm in found] == [5, 3, 3]
-    assert torch.equal(found["joint"].merge.conv.weight, found["new head"].merge.conv.weight)
-    assert not torch.equal(found["trunk"].merge.conv.weight, found["new head"].merge.conv.weight)
+    assert torch.equal(found["joint"].merge[0].weight, found["new head"].merge[0].weight)
+    assert not torch.equal(found["trunk"].merge[0].weight, found["new head"].merge[0].weight)
     plain = study.beginner("boxes only", study.lesson("boxes only", 0), toytown.labels("coarse"), sizes)
     assert plain.num_outputs == 12 and torch.equal(plain.head.weight, load_checkpoint(DETECTOR).model.head.weight)
 

@@ -21,8 +21,8 @@ def painted(image, place):
 def test_the_box_with_the_highest_product_is_blue_and_the_next_ones_orange():
     boxes = torch.tensor([[10.0, 10, 60, 60], [100, 100, 200, 200], [120, 20, 180, 60]])
     image = candidates(PICTURE, boxes, torch.tensor([0.1, 0.4, 0.2]))
-    assert image.size == (330, 330)
-    scale = 330 / 224
+    assert image.size == (380, 380)
+    scale = 380 / 224
     assert image.getpixel((round(100 * scale) + 1, round(150 * scale))) == rgb(PALETTE[CHOSEN])
     assert painted(image, OTHER) > 100
 
