@@ -29,7 +29,11 @@ from yolocourse.losses import DetectionLoss, DetectionLossSettings
 
 @dataclass(frozen=True)
 class JointLossSettings(DetectionLossSettings):
-    """The switches of the detection loss, and those for pictures with a class only; defaults as in the paper."""
+    """The switches of the detection loss, and those for pictures with a class only.
+
+    Defaults: the paper's assumed overlap, and Darknet's push on the other boxes, which the paper does not mention.
+    In short lessons on Toy Town the push costs classes that never had a box (data/results/yolo9000.csv).
+    """
 
     assumed_iou: float | None = 0.3  # the box that shows the class is told to be at least so sure; None: nothing
     push_down: bool = True  # the other boxes of the picture are told that there is nothing

@@ -39,9 +39,10 @@ def test_peak_is_that_of_a_matrix_product():
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the aim, not reached yet: 0.80 on two idle cores; loading and the update take the most")
 def test_loader_augmentation_loss_and_optimiser_cost_at_most_15_percent():
     """Nano at 224 in batches of 8, side by side in one run."""
     scenes = Cached(toytown.scenes(160))
     speed = study.training_speed(toytown_recipe(), scenes, steps=40, rounds=3)
-    assert speed["share"] >= 0.85, speed
+    assert speed["share"] >= 0.7, f"far below what it was, 0.80 on two idle cores: {speed}"
+    if speed["share"] < 0.85:
+        pytest.xfail(f"the aim of 0.85 is not reached yet; loading and the update take the most: {speed}")
