@@ -5,12 +5,14 @@ import colorsys
 import pytest
 import torch
 from PIL import Image as PilImage
+from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.tv_tensors import BoundingBoxes, Image
 
 from yolocourse.datasets.transforms import (
     ColorJitter,
     JitterPlacement,
+    Mirror,
     RandomCrop,
     ZoomOut,
     crop_transform,
@@ -90,6 +92,26 @@ def test_outside_the_picture_is_grey():
         values |= set(image[:, [0, -1]].unique().tolist()) | set(image[:, :, [0, -1]].unique().tolist())
     assert 128 in values
     assert values <= set(range(128, 256))
+
+
+def test_mirror_is_torchvisions_flip():
+    """The same random numbers, the same pictures and boxes; also of a picture with a class only."""
+    image = Image(torch.randint(0, 256, (3, 20, 30), dtype=torch.uint8))
+    boxes = BoundingBoxes([[1.0, 2, 11, 9], [0, 0, 30, 20]], format="XYXY", canvas_size=(20, 30))
+    for target in ({"boxes": boxes, "labels": torch.tensor([3, 4])}, {"label": torch.tensor(5)}, {"boxes": boxes[:0]}):
+        moved = 0
+        for seed in range(8):
+            results = []
+            for flip in (Mirror(0.5), v2.RandomHorizontalFlip(0.5)):
+                torch.manual_seed(seed)
+                results.append(flip(image, dict(target)))
+            (mine, my_target), (theirs, their_target) = results
+            assert torch.equal(mine, theirs) and my_target.keys() == their_target.keys()
+            assert all(torch.equal(my_target[key], their_target[key]) for key in target)
+            moved += not torch.equal(mine, image)
+        assert 0 < moved < 8
+    with pytest.raises(ValueError, match="a probability is 0 to 1, got 1.5"):
+        Mirror(1.5)
 
 
 def test_flip_mirrors_half_of_the_pictures():
