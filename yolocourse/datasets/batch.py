@@ -24,7 +24,7 @@ class Batch:
     has it false, and a `label`.
     """
 
-    images: Tensor  # (N, 3, H, W) uint8
+    images: Tensor  # (N, 3, H, W) uint8; float, 0 to 1, once their colours have been changed for the network
     boxes: Tensor  # (N, B, 4) float32, xyxy in pixels of `images`, padded with 0
     labels: Tensor  # (N, B) long, padded with -1
     difficult: Tensor  # (N, B) bool, padded with False
@@ -45,7 +45,8 @@ class Batch:
 
     def inputs(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """The network's input: (N, 3, H, W), 0 to 1, channels innermost in memory: convolutions are faster so."""
-        return self.images.to(dtype, memory_format=torch.channels_last).div_(255)
+        images = self.images.to(dtype, memory_format=torch.channels_last)
+        return images if self.images.is_floating_point() else images.div_(255)
 
     def _map(self, change) -> "Batch":
         tensors = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "image_ids"}

@@ -21,7 +21,7 @@ from yolocourse.preprocess import Placement, Preprocess
 MIN_SHARE = 0.25  # of a box's area that must stay in the picture
 MIN_SIDE = 1.0  # pixels of a box's width and height
 GREY = 0.5
-STRIP = 2**17  # pixels: small enough for the cache, large enough for several threads
+STRIP = 2**18  # pixels: small enough for the cache, large enough for several threads
 
 
 def train_transform(
@@ -303,46 +303,53 @@ class ColorJitter(v2.Transform):
         return inpt
 
 
-def jitter_hsv(images: Tensor, hue: Tensor, saturation: Tensor, exposure: Tensor) -> Tensor:
-    """Pictures (..., 3, H, W), uint8 or float in [0, 1], with H shifted and S and V multiplied in HSV; same type.
+def jitter_hsv(
+    images: Tensor, hue: Tensor, saturation: Tensor, exposure: Tensor, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Pictures (..., 3, H, W), uint8 or float in [0, 1], with H shifted and S and V multiplied in HSV.
 
     hue (share of the circle), saturation and exposure (factors): (...), one number a picture. S and V are cut off at 1.
+    dtype: None keeps the pictures' own. A float type makes network input of 8-bit pictures in the same pass: 0 to 1,
+    not rounded, channels innermost in memory.
     """
-    if images.device.type != "cpu":
-        return _hsv(images, hue, saturation, exposure)
-    # A few pictures at a time, or a strip of a large one: little enough for the processor's cache.
-    height, width = images.shape[-2:]
-    pictures, rows = max(1, STRIP // (height * width)), max(1, STRIP // width)
-    flat, changes = images.reshape(-1, 3, height, width), [each.reshape(-1) for each in (hue, saturation, exposure)]
-    result = torch.empty(flat.shape, dtype=images.dtype)
+    flat = images.reshape(-1, *images.shape[-3:])
+    changes = [each.to(images.device).reshape(-1, 1, 1) for each in (hue, saturation, exposure)]
+    order = torch.contiguous_format if dtype is None else torch.channels_last
+    result = torch.empty(flat.shape, dtype=dtype or images.dtype, device=images.device, memory_format=order)
+    # On processors a few pictures at a time, or a strip of a large one: little enough for the cache.
+    (height, width), strip = images.shape[-2:], STRIP if images.device.type == "cpu" else images.numel()
+    pictures, rows = max(1, strip // (height * width)), max(1, strip // width)
     for n in range(0, len(flat), pictures):
         for y in range(0, height, rows):
             part = np.s_[n : n + pictures, :, y : y + rows]
-            result[part] = _hsv(flat[part], *(each[n : n + pictures] for each in changes))
+            result[part] = _hsv(flat[part], *(each[n : n + pictures] for each in changes), result.dtype)
     return result.view(images.shape)
 
 
-def _hsv(images: Tensor, hue: Tensor, saturation: Tensor, exposure: Tensor) -> Tensor:
-    """Sums and products only: on processors torch.where and torch.remainder take ten times as long as either."""
-    white = 255 if images.dtype == torch.uint8 else 1
+def _hsv(images: Tensor, hue: Tensor, saturation: Tensor, exposure: Tensor, dtype: torch.dtype) -> Tensor:
+    """(N, 3, H, W) and changes (N, 1, 1) -> float32 (N, 3, H, W) in the range of `dtype`.
+
+    On the circle of colours red is at 0, green at 2, blue at -2, their opposites 3 from them. A colour's distance from
+    red is 1 + (G + B - R - lowest) / chroma, and it is on green's side where G > B. No torch.where, no
+    torch.remainder: on processors they take ten times as long as a sum.
+    """
+    white, top = (255 if kind == torch.uint8 else 1 for kind in (images.dtype, dtype))
     rgb = images.float()  # in half precision 1e-6 is 0
-    hue, saturation, exposure = (value.to(images.device)[..., None, None] for value in (hue, saturation, exposure))
-    red, green, blue = rgb.unbind(-3)
+    red, green, blue = rgb.unbind(1)  # (N, H, W) each, as all below
     value = torch.maximum(torch.maximum(red, green), blue)  # V
-    chroma = value - torch.minimum(torch.minimum(red, green), blue)  # S * V
-    # 1 where a channel is the highest, the first one of equals, else 0.
-    under_red, under_green = (value.unsqueeze(-3) - rgb[..., :2, :, :]).mul_(1e7).clamp_(max=1).unbind(-3)
-    is_green = (1 - under_green).mul_(under_red)
-    is_blue = under_red - is_green
-    # H in sixths of the circle: 0 is red, 2 green, 4 blue.
-    sixths = (green - blue).mul_(1 - under_red).addcmul_(blue - red, is_green).addcmul_(red - green, is_blue)
-    sixths.div_(chroma.clamp(min=1e-6)).add_(is_green, alpha=2).add_(is_blue, alpha=4).add_(6 * hue)
-    sixths.sub_((sixths / 6).floor_(), alpha=6)
-    brighter = (value * exposure).clamp_(max=white)
+    lowest = torch.minimum(torch.minimum(red, green), blue)
+    chroma = value - lowest  # S * V
+    from_red = (green + blue).sub_(red).sub_(lowest).div_(chroma.clamp(min=1e-6)).add_(1)  # 0 to 3
+    turned = torch.copysign(from_red, green - blue, out=from_red).add_(6 * hue)
+    turned.sub_((turned / 6).round_(), alpha=6)  # -3 to 3 again
+    brighter = (value * (exposure * (top / white))).clamp_(max=top)
     chroma = torch.minimum(chroma.mul_(saturation), value).mul_(brighter).div_(value.clamp_(min=1e-6))
-    # Each channel is lowest opposite its own hue, there by `chroma`; two sixths from there it is not lowered any more.
-    # 2 - distance, cut off to 0 ... 1, with the shorter way round the circle: distance = 3 - ||H - opposite| - 3|.
-    lower = sixths.unsqueeze(-3) - sixths.new_tensor([3, 5, 1])[:, None, None]  # (..., 3, H, W)
-    lower.abs_().sub_(3).abs_().sub_(1).clamp_(0, 1).mul_(chroma.unsqueeze(-3))
-    result = torch.sub(brighter.unsqueeze(-3), lower, out=lower)
-    return result.round_().to(torch.uint8) if images.dtype == torch.uint8 else result.to(images.dtype)
+    # Each channel is lowered by all of `chroma` from 2 to 3 away from its own place on the circle, not at all up to 1.
+    lower = torch.empty_like(rgb)
+    of_red, of_green, of_blue = lower.unbind(1)
+    torch.abs(turned, out=of_red).sub_(1)
+    torch.add(turned, 1, out=of_green).abs_().neg_().add_(2)
+    torch.sub(turned, 1, out=of_blue).abs_().neg_().add_(2)
+    lower.clamp_(0, 1)
+    torch.addcmul(brighter[:, None], chroma[:, None], lower, value=-1, out=lower)
+    return lower.round_() if dtype == torch.uint8 else lower

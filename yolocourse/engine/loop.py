@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
@@ -44,24 +44,28 @@ class StepReport:
 
 
 class Prepare:
-    """Batch of the loader -> network input and truths, on the device: size of this step, colours, value range."""
+    """Batch of the loader -> network input and truths, on the device: size and colours of this step."""
 
     def __init__(self, settings: TrainSettings, device: torch.device, processes: Processes = ALONE):
         self.settings, self.device, self.processes = settings, device, processes
-        self.jitter = ColorJitter(settings.hue, settings.saturation, settings.exposure)
+        colours = settings.hue, settings.saturation, settings.exposure
+        self.jitter = None if colours == (0, 1, 1) else ColorJitter(*colours)
         self.sizes = MultiScale(settings.sizes, settings.sizes_every, settings.seed) if settings.sizes else None
 
     def __call__(self, batch: Batch, step: int, first: int = 0, seen: int = 0) -> Batch:
         """first: how many pictures of the step this process has prepared before; seen: in the steps before."""
         batch = batch.to(self.device)
+        if self.sizes is not None:
+            batch = resize(batch, self.size(step, seen))
+        if self.jitter is None:
+            return batch
         count, rank = self.processes.count, self.processes.rank
         # Drawn for the whole batch, so that a picture's colours do not depend on which process it is in.
         changes = self.jitter.draw(
             (max(self.settings.batch_size, len(batch) * count),), seeded(self.settings.seed, step)
         )
         mine = [values[rank::count][first : first + len(batch)] for values in changes]
-        batch.images = jitter_hsv(batch.images, *mine)
-        return batch if self.sizes is None else resize(batch, self.size(step, seen))
+        return replace(batch, images=jitter_hsv(batch.images, *mine, dtype=torch.float32))
 
     def size(self, step: int, seen: int) -> int:
         """Side of the network's input at this step, pixels: the largest one at the end, where the settings say so."""
