@@ -114,18 +114,20 @@ class DetectionLoss:
         n, a, h, w = predictions.objectness.shape
         if known is not None:
             labels = labels.masked_fill(~known[:, None], -1)
-        truth, valid = to_cells(boxes, self.stride), labels >= 0  # (N, B, 4), (N, B)
+        valid, truth_corners = labels >= 0, boxes.float() / self.stride  # (N, B), (N, B, 4)
         with torch.no_grad():
+            truth = to_cells(boxes, self.stride)  # (N, B, 4)
             predicted = decode_cells(predictions, anchors, self.location)  # (N, A, H, W, 4)
+            corners = cxcywh_to_xyxy(predicted)  # (N, A, H, W, 4)
             found = assign(truth, valid, anchors if s.match == "prior" else predicted[..., 2:], h, w)
-            ignored = self._overlaps_a_truth(predicted, truth, valid)  # (N, A, H, W)
+            ignored = self._overlaps_a_truth(corners, truth_corners, valid)  # (N, A, H, W)
         truth, labels = truth.flatten(0, 1), labels.flatten().clamp(min=0)  # (M, 4), (M,)
         counts = found.responsible.float()  # (M,)
         xy = predictions.xy.flatten(0, 3).index_select(0, found.index)  # (M, 2)
         wh = predictions.wh.flatten(0, 3).index_select(0, found.index)  # (M, 2)
         objectness = predictions.objectness.flatten().index_select(0, found.index)  # (M,)
         with torch.no_grad():
-            overlap = pairwise_iou(cxcywh_to_xyxy(predicted.flatten(0, 3)[found.index]), cxcywh_to_xyxy(truth))  # (M,)
+            overlap = pairwise_iou(corners.flatten(0, 3)[found.index], truth_corners.flatten(0, 1))  # (M,)
             xy_target, wh_target = encode(truth, *cell_of(truth, h, w), anchors[found.anchor], self.location)
             weight = s.coord_scale * counts
             if s.small_box_weight:
@@ -149,21 +151,21 @@ class DetectionLoss:
             *parts, sum(parts), (overlap * real).sum() / truths, ((overlap > 0.5) & real).sum() / truths, valid.sum()
         )
 
-    def _overlaps_a_truth(self, predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-        """Which boxes (N, A, H, W, 4) overlap some truth (N, B, 4) of their picture by over `ignore_iou`."""
+    def _overlaps_a_truth(self, corners: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+        """Which xyxy boxes (N, A, H, W, 4) overlap some truth (N, B, 4) of their picture by over `ignore_iou`."""
         if truth.shape[1] == 0:
-            return torch.zeros_like(predicted[..., 0], dtype=torch.bool)
+            return torch.zeros_like(corners[..., 0], dtype=torch.bool)
         # As grid of corners (N, 1 or B, A*H*W): the largest array of the loss, so no last dimension of 4 and no
         # division: shared / (area_a + area_b - shared) > t  is  shared * (1 + t) > t * (area_a + area_b).
-        px1, py1, px2, py2 = cxcywh_to_xyxy(predicted.flatten(1, 3)).transpose(1, 2).contiguous()[:, :, None].unbind(1)
-        truth = cxcywh_to_xyxy(truth) * valid[..., None]  # padding becomes an empty box, which overlaps nothing
+        px1, py1, px2, py2 = corners.flatten(1, 3).transpose(1, 2).contiguous()[:, :, None].unbind(1)
+        truth = truth * valid[..., None]  # padding becomes an empty box, which overlaps nothing
         tx1, ty1, tx2, ty2 = truth[..., None].unbind(2)  # (N, B, 1) each
         width = torch.minimum(px2, tx2).sub_(torch.maximum(px1, tx1)).clamp_(min=0)  # (N, B, A*H*W)
         height = torch.minimum(py2, ty2).sub_(torch.maximum(py1, ty1)).clamp_(min=0)
         threshold = self.settings.ignore_iou
         areas = (px2 - px1) * (py2 - py1) + (tx2 - tx1) * (ty2 - ty1)
         excess = width.mul_(height).mul_(1 + threshold).sub_(areas, alpha=threshold)
-        return (excess.amax(dim=1) > 0).view(predicted.shape[:-1])
+        return (excess.amax(dim=1) > 0).view(corners.shape[:-1])
 
     def _warmup(self, predictions: Predictions, free: Tensor) -> Tensor:
         pull = (predictions.xy - self.middle).square().sum(-1) + predictions.wh.square().sum(-1)  # (N, A, H, W)

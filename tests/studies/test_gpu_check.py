@@ -11,7 +11,7 @@ from yolocourse.recipes import toytown as toytown_recipe
 from yolocourse.studies import gpu_check as study
 from yolocourse.studies.results import read, select
 
-TINY = replace(study.SMALL, width=0.05, size=64, batch_size=2, steps=4, rounds=1, scenes=4, convergence_images=4,
+TINY = replace(study.SMALL, width=0.05, size=64, batch_size=2, epochs=2, rounds=1, scenes=4, convergence_images=4,
                tests=2, sizes=(64,))  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def test_peak_is_that_of_a_matrix_product():
 def test_loader_augmentation_loss_and_optimiser_cost_at_most_15_percent():
     """Nano at 224 in batches of 8, side by side in one run."""
     scenes = Cached(toytown.scenes(160))
-    speed = study.training_speed(toytown_recipe(), scenes, steps=40, rounds=3)
+    speed = study.training_speed(toytown_recipe(), scenes, epochs=3, rounds=5)
     assert speed["share"] >= 0.7, f"far below what it was, 0.80 on two idle cores: {speed}"
     if speed["share"] < 0.85:
         pytest.xfail(f"the aim of 0.85 is not reached yet; loading and the update take the most: {speed}")

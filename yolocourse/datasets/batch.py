@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from yolocourse.preprocess import check_size
 
@@ -60,7 +61,7 @@ def collate(samples: Sequence[tuple[Tensor, dict]]) -> Batch:
     """
     if not samples:
         raise ValueError("a batch needs at least one sample")
-    images, targets = zip(*samples, strict=True)
+    images, targets = [image.as_subclass(Tensor) for image, _ in samples], [target for _, target in samples]
     ids = [target.get("image_id") for target in targets]
     for image, target, image_id in zip(images, targets, ids, strict=True):
         if image.shape != images[0].shape or image.dtype != torch.uint8:
@@ -68,21 +69,27 @@ def collate(samples: Sequence[tuple[Tensor, dict]]) -> Batch:
             raise ValueError(f"pictures of a batch must be uint8 and of one size, found {sizes} (image {image_id!r})")
         if "boxes" not in target and "label" not in target:
             raise ValueError(f"image {image_id!r} has neither boxes nor a label; its target has {sorted(target)}")
-    N, B = len(samples), max(len(target.get("boxes", ())) for target in targets)
-    boxes = torch.zeros(N, B, 4)
-    labels = torch.full((N, B), PADDING)
-    difficult = torch.zeros(N, B, dtype=torch.bool)
-    label = torch.full((N,), PADDING)
-    for n, target in enumerate(targets):
-        if "boxes" in target:
-            count = len(target["boxes"])
-            boxes[n, :count], labels[n, :count] = target["boxes"].as_subclass(Tensor), target["labels"]
-            difficult[n, :count] = target.get("difficult", False)
-        else:
-            label[n] = target["label"]
-    has_boxes = torch.tensor(["boxes" in target for target in targets])
-    stacked = torch.stack([image.as_subclass(Tensor) for image in images])  # (N, 3, H, W)
-    return Batch(stacked, boxes, labels, difficult, has_boxes, label, ids)
+    boxes, labels, difficult = zip(*map(_truths, targets), strict=True)
+    has_boxes = ["boxes" in target for target in targets]
+    label = [PADDING if has else int(target["label"]) for target, has in zip(targets, has_boxes, strict=True)]
+    return Batch(
+        torch.stack(images),  # (N, 3, H, W)
+        pad_sequence(boxes, batch_first=True),  # (N, B, 4)
+        pad_sequence(labels, batch_first=True, padding_value=PADDING),  # (N, B)
+        pad_sequence(difficult, batch_first=True),  # (N, B)
+        torch.tensor(has_boxes),
+        torch.tensor(label),
+        ids,
+    )
+
+
+def _truths(target: dict) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes (B, 4), labels (B,) and difficult (B,) of a picture; none of a picture with a class only."""
+    if "boxes" not in target:
+        return torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.bool)
+    boxes, labels = target["boxes"].as_subclass(Tensor), target["labels"]
+    difficult = target.get("difficult")
+    return boxes, labels, torch.zeros_like(labels, dtype=torch.bool) if difficult is None else difficult
 
 
 def resize(batch: Batch, size: int | tuple[int, int]) -> Batch:

@@ -9,6 +9,7 @@ Every random number comes from torch's global generator, so that `Seeded` can ma
 """
 
 import numpy as np
+import PIL.Image
 import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
@@ -46,7 +47,7 @@ def train_transform(
     under 1 pixel. (Darknet keeps every splinter over 0.001 of the picture; a quarter is our choice: nobody recognises
     a dog by its ear tip, and the loss would punish the network for it.)
     """
-    steps = [v2.ToImage(), *([ZoomOut(zoom_out)] if zoom_out != 1 else [])]
+    steps = [as_image, *([ZoomOut(zoom_out)] if zoom_out != 1 else [])]
     steps += [JitterPlacement(size, jitter, rule, min_share), Mirror(flip)]
     if (hue, saturation, exposure) != (0, 1, 1):
         steps.append(ColorJitter(hue, saturation, exposure))
@@ -68,10 +69,15 @@ def crop_transform(
 
     See `RandomCrop`. Colours as in `train_transform`; none by default, since the engine may change them on the device.
     """
-    steps = [v2.ToImage(), RandomCrop(size, min_crop, max_crop, angle, aspect), Mirror(flip)]
+    steps = [as_image, RandomCrop(size, min_crop, max_crop, angle, aspect), Mirror(flip)]
     if (hue, saturation, exposure) != (0, 1, 1):
         steps.append(ColorJitter(hue, saturation, exposure))
     return v2.Compose(steps)
+
+
+def as_image(picture: PIL.Image.Image | Tensor, target: dict) -> tuple[Image, dict]:
+    """(PIL image or uint8 (3, h, w), target) -> (Image, target). v2.ToImage, which first looks for pictures in both."""
+    return functional.to_image(picture), target
 
 
 class RandomCrop(v2.Transform):
@@ -123,7 +129,7 @@ def eval_transform(size: int | tuple[int, int], rule: str = "stretch") -> v2.Com
 
     Every box stays, however small: evaluation must not forget any.
     """
-    return v2.Compose([v2.ToImage(), JitterPlacement(size, 0.0, rule, min_share=0.0, min_side=0.0)])
+    return v2.Compose([as_image, JitterPlacement(size, 0.0, rule, min_share=0.0, min_side=0.0)])
 
 
 class JitterPlacement(v2.Transform):
@@ -152,6 +158,7 @@ class JitterPlacement(v2.Transform):
         self.jitter, self.min_share, self.min_side = jitter, min_share, min_side
 
     def forward(self, image: Image, target: dict) -> tuple[Image, dict]:
+        image = image.as_subclass(Tensor)
         height, width = image.shape[-2:]
         left, top, right, bottom = region = self.draw(width, height)
         place = self.preprocess.place(right - left, bottom - top)
@@ -161,14 +168,14 @@ class JitterPlacement(v2.Transform):
             (x, y), (w, h) = place.offset, place.inner
             window = (x, y, x + w, y + h)
             target = keep_visible(target, boxes, window, self.preprocess.size, self.min_share, self.min_side)
-        return Image(self._picture(image.as_subclass(Tensor), region, place)), target
+        return Image(self._picture(image, region, place)), target
 
     def draw(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Random borders (left, top, right, bottom) of a picture in its own pixels, beyond it where it zooms out."""
         if not self.jitter:
             return 0, 0, width, height
-        shift = (torch.rand(4) * 2 - 1) * self.jitter * torch.tensor([width, height, width, height])
-        left, top, dx, dy = (int(value) for value in shift.round())
+        shares = ((torch.rand(4) * 2 - 1) * self.jitter).tolist()
+        left, top, dx, dy = (round(share * side) for share, side in zip(shares, (width, height) * 2, strict=True))
         return left, top, max(width + dx, left + 1), max(height + dy, top + 1)
 
     def _picture(self, image: Tensor, region: tuple[int, int, int, int], place: Placement) -> Tensor:
@@ -194,14 +201,15 @@ class Mirror(v2.Transform):
         self.probability = probability
 
     def forward(self, image: Image, target: dict) -> tuple[Image, dict]:
-        if torch.rand(1) >= self.probability:
+        if torch.rand(()).item() >= self.probability:
             return image, target
+        image = image.as_subclass(Tensor)
         if "boxes" in target:
             x1, y1, x2, y2 = target["boxes"].as_subclass(Tensor).unbind(-1)
             height, width = image.shape[-2:]
             boxes = torch.stack([width - x2, y1, width - x1, y2], dim=-1)
             target = {**target, "boxes": BoundingBoxes(boxes, format="XYXY", canvas_size=(height, width))}
-        return Image(image.as_subclass(Tensor).flip(-1)), target
+        return Image(image.flip(-1)), target
 
 
 class ZoomOut(v2.Transform):
@@ -255,16 +263,14 @@ def keep_visible(
     Dropped: boxes that keep less than `min_share` of their area, or a side under `min_side` pixels. Every tensor of the
     target whose first dimension counts boxes (labels, difficult, further keys) is filtered alike.
     """
-    low, high = boxes.new_tensor(window[:2] * 2), boxes.new_tensor(window[2:] * 2)
-    seen = torch.minimum(torch.maximum(boxes, low), high)  # (B, 4)
+    seen = boxes.clamp(boxes.new_tensor(window[:2] * 2), boxes.new_tensor(window[2:] * 2))  # (B, 4)
     sides = seen[:, 2:] - seen[:, :2]
-    keep = (area(seen) >= min_share * area(boxes)) & (sides >= min_side).all(-1)
+    keep = (area(seen) >= min_share * area(boxes)) & (sides.amin(-1) >= min_side)
     if not keep.all():
-        target = {
-            key: value[keep] if isinstance(value, Tensor) and value.ndim and len(value) == len(boxes) else value
-            for key, value in target.items()
-        }
-        seen = seen[keep]
+        kept = keep.nonzero().squeeze(1)
+        rows = {key: value for key, value in target.items() if isinstance(value, Tensor) and value.ndim}
+        rows = {key: value[kept] for key, value in rows.items() if key != "boxes" and len(value) == len(boxes)}
+        target, seen = {**target, **rows}, seen[kept]
     return {**target, "boxes": BoundingBoxes(seen, format="XYXY", canvas_size=canvas_size)}
 
 

@@ -4,7 +4,7 @@ import csv
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -55,16 +55,31 @@ def memory() -> float:
 
 @dataclass
 class ConsoleLog:
-    """Prints a line at most every `every` seconds of training, and at its end."""
+    """Prints a line at most every `every` seconds of training, and at its end.
+
+    Speed and waiting are those of all steps since the line before; the rest is that of the last one.
+    """
 
     every: float = 10.0
     write: Callable[[str], None] = print
-    _next: float = 0.0
+    _said: StepReport | None = None  # by the line before
+    _last: StepReport | None = None
+    _waited: float = 0.0  # seconds since the line before
 
     def __call__(self, report: StepReport) -> None:
-        if report.seconds >= self._next or report.progress >= 1:
-            self.write(describe(report))
-            self._next = report.seconds + self.every
+        if self._last is not None:
+            self._waited += report.waited * (report.seconds - self._last.seconds)
+        self._last = report
+        if self._said is None:
+            self._say(report)
+        elif report.seconds >= self._said.seconds + self.every or report.progress >= 1:
+            seconds = max(report.seconds - self._said.seconds, 1e-9)
+            speed = (report.seen - self._said.seen) / seconds
+            self._say(replace(report, images_per_second=speed, waited=self._waited / seconds))
+
+    def _say(self, report: StepReport) -> None:
+        self.write(describe(report))
+        self._said, self._waited = report, 0.0
 
 
 @dataclass

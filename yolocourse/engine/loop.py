@@ -2,10 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import torch
 from torch import nn
@@ -13,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from yolocourse.datasets.batch import Batch, MultiScale, resize
 from yolocourse.datasets.transforms import ColorJitter, jitter_hsv
-from yolocourse.engine.loader import seeded
+from yolocourse.engine.loader import batches, grouped, seeded
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.schedule import learning_rate
 from yolocourse.engine.settings import TrainSettings
@@ -125,7 +124,7 @@ def train_epoch(
     loader.sampler.epoch, loader.sampler.skip = state.epoch, state.batches * settings.batch_size
     # The time of a step is shared between the processes before its update, so each update counts with the next step.
     clock, updating = time.perf_counter(), 0.0
-    for portions in grouped(loader, settings.accumulate):
+    for portions in grouped(batches(loader), settings.accumulate):
         waited = time.perf_counter() - clock
         rate, phase = learning_rate(settings, state.seen, progress(state, settings)), phase_of(settings, state.seen)
         for group in optimizer.param_groups:
@@ -155,13 +154,6 @@ def train_epoch(
 
 class Interrupted(Exception):
     """Raised between two steps after a request to stop, where the state is whole."""
-
-
-def grouped(batches: Iterable[Batch], count: int) -> Iterator[list[Batch]]:
-    """Lists of `count` batches, the last one shorter if need be."""
-    batches = iter(batches)
-    while group := list(islice(batches, count)):
-        yield group
 
 
 def backward(

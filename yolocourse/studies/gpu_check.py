@@ -9,6 +9,7 @@ YOLOv2 at full width learn on Toy Town when it has the time?
 """
 
 import argparse
+import itertools
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -40,7 +41,7 @@ class Plan:
     width: float = 1.0
     size: int = 416
     batch_size: int = 64
-    steps: int = 40  # of each round of training, the first quarter not counted
+    epochs: int = 3  # of each round of training, the first one not counted
     rounds: int = 3
     scenes: int = 2_000
     convergence_images: int = 150_000
@@ -50,7 +51,7 @@ class Plan:
     workers: int = 8
 
 
-SMALL = Plan(0.25, 224, 8, 12, 2, 48, 160, 20.0, 4, (224,), 0)
+SMALL = Plan(0.25, 224, 8, 3, 2, 48, 160, 20.0, 4, (224,), 0)
 
 
 def recipe_for(plan: Plan, **values) -> Recipe:
@@ -59,25 +60,28 @@ def recipe_for(plan: Plan, **values) -> Recipe:
     return recipe.with_values(batch_size=plan.batch_size, workers=plan.workers, **values)
 
 
-def training_speed(recipe: Recipe, scenes: Dataset, steps: int, rounds: int) -> dict[str, float]:
+def training_speed(recipe: Recipe, scenes: Dataset, epochs: int, rounds: int) -> dict[str, float]:
     """Pictures a second in training as the engine does it, and of the bare passes, taking turns; medians of the rounds.
 
     "bare" is forward and backward of the same network on one batch of noise that lies on the device already: no
     pictures, no loss, no update. "share" is the first by the second, "waited" the share of the time in which the engine
-    waited for pictures.
+    waited for pictures. Whole epochs are counted, all but the first, because pictures may be loaded several batches at
+    a time.
     """
     device = best_device()
     anchors = recipe.find_anchors(scenes.sizes())
     model = recipe.build(scenes.labels, anchors).to(device, memory_format=torch.channels_last)
-    settings = replace(recipe.train, images=steps * recipe.train.batch_size)
+    first = len(scenes) // recipe.train.batch_size  # steps of an epoch
+    settings = replace(recipe.train, images=epochs * first * recipe.train.batch_size)
     ours, bare, waited = [], [], []
     for _ in range(rounds):
         history, ends = History(), []
         train(model, scenes, scenes.labels, settings, device=device,
               on_step=lambda report, history=history, ends=ends: (history(report), ends.append(now())))  # fmt: skip
-        first = steps // 4
-        ours.append(settings.batch_size * (len(ends) - 1 - first) / (ends[-1] - ends[first]))
-        waited.append(statistics.fmean(report.waited for report in history.reports[first + 1 :]))
+        steps, seconds = len(ends) - first, ends[-1] - ends[first - 1]
+        ours.append(settings.batch_size * steps / seconds)
+        pairs = list(itertools.pairwise(history.reports[first - 1 :]))
+        waited.append(sum(b.waited * (b.seconds - a.seconds) for a, b in pairs) / (pairs[-1][1].seconds - pairs[0][0].seconds))
         bare.append(bare_speed(model, recipe, steps))
     values = {"ours": statistics.median(ours), "bare": statistics.median(bare), "waited": statistics.median(waited)}
     return values | {"share": statistics.median(a / b for a, b in zip(ours, bare, strict=True))}
@@ -113,7 +117,7 @@ def peak(device: torch.device, precision: torch.dtype, side: int = 8192, repeats
 def rows_of_training(plan: Plan, scenes: Dataset) -> Iterator[Row]:
     recipe, device = recipe_for(plan), best_device()
     precision = fastest_precision(device)
-    speed = training_speed(recipe, scenes, plan.steps, plan.rounds)
+    speed = training_speed(recipe, scenes, plan.epochs, plan.rounds)
     model = recipe.build(scenes.labels, recipe.find_anchors(scenes.sizes()))
     operations, most = count_operations(model, plan.size), peak(device, precision)
     done = 3 * operations * speed["ours"]  # the backward pass does about twice the work of the forward pass
