@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
-from yolocourse.engine.schedule import learning_rate, make_optimizer
+from yolocourse.engine.schedule import AdamW, learning_rate, make_optimizer
 from yolocourse.engine.settings import TrainSettings
 from yolocourse.models import yolov2
 
@@ -58,7 +59,7 @@ def test_time_limit_squeezes_the_schedule():
     assert learning_rate(steps, 200, progress=0.3) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])
+@pytest.mark.parametrize(("name", "kind"), [("adamw", AdamW), ("sgd", torch.optim.SGD)])
 def test_only_convolution_weights_decay(name, kind):
     model = yolov2(2, [[1.0, 1.0]], width=0.02)
     optimizer = make_optimizer(model, TrainSettings(optimizer=name, weight_decay=0.03, momentum=0.8))
@@ -77,3 +78,43 @@ def test_frozen_parameters_are_left_out():
     model = torch.nn.Linear(2, 2)
     model.bias.requires_grad_(False)
     assert [len(group["params"]) for group in make_optimizer(model, TrainSettings()).param_groups] == [1, 0]
+
+
+def small_network(order):
+    torch.manual_seed(4)
+    layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 1), nn.Conv2d(4, 4, 3, groups=4)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * 4 * 4, 5)).to(memory_format=order)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_adamw_is_that_of_torch(order, fused):
+    networks = [small_network(order) for _ in range(2)]
+    kinds = (AdamW, torch.optim.AdamW)
+    optimizers = [
+        k(n.parameters(), lr=0.1, weight_decay=0.3, fused=fused) for k, n in zip(kinds, networks, strict=True)
+    ]
+    for step in range(4):
+        images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(step))
+        for network, optimizer in zip(networks, optimizers, strict=True):
+            optimizer.zero_grad()
+            network(images.contiguous(memory_format=order)).square().sum().backward()
+            optimizer.step()
+    for ours, theirs in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    ours, theirs = (optimizer.state_dict()["state"] for optimizer in optimizers)
+    for i in theirs:
+        for name in ("exp_avg", "exp_avg_sq"):
+            torch.testing.assert_close(ours[i][name], theirs[i][name], rtol=1e-4, atol=1e-6)
+
+
+def test_adamw_copies_no_gradient():
+    network = small_network(torch.channels_last)
+    optimizer = make_optimizer(network, TrainSettings())
+    for p in network.parameters():
+        p.grad = torch.ones_like(p)
+    optimizer.step()
+    with torch.profiler.profile() as profile:
+        optimizer.step()
+    calls = {event.key for event in profile.key_averages()}
+    assert "aten::_fused_adamw_" in calls and "aten::clone" not in calls

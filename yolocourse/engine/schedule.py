@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from yolocourse.engine.settings import TrainSettings
 
@@ -44,5 +44,24 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Opt
     kinds = {"cuda"} if settings.precision == "float16" else {"cuda", "cpu"}
     fused = all(p.device.type in kinds for p in parameters)
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=fused)
+        return AdamW(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999), fused=fused)
     return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=fused)
+
+
+class AdamW(torch.optim.AdamW):
+    """torch's, without copies of gradients whose channels lie innermost in memory.
+
+    Its fused kernel for processors first copies every gradient that is not in plain order, a third of an update's time.
+    So it gets everything with the dimensions in the order of memory; all that is done there is done number by number.
+    """
+
+    def _init_group(self, group: dict, *lists: list) -> bool:
+        has_complex = super()._init_group(group, *lists)
+        for tensors in lists:  # parameters, gradients, averages, averages of squares ...
+            tensors[:] = [_in_order_of_memory(tensor) for tensor in tensors]
+        return has_complex
+
+
+def _in_order_of_memory(tensor: Tensor) -> Tensor:
+    innermost = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return tensor.permute(0, 2, 3, 1) if innermost else tensor

@@ -81,7 +81,9 @@ def training_speed(recipe: Recipe, scenes: Dataset, epochs: int, rounds: int) ->
         steps, seconds = len(ends) - first, ends[-1] - ends[first - 1]
         ours.append(settings.batch_size * steps / seconds)
         pairs = list(itertools.pairwise(history.reports[first - 1 :]))
-        waited.append(sum(b.waited * (b.seconds - a.seconds) for a, b in pairs) / (pairs[-1][1].seconds - pairs[0][0].seconds))
+        waited.append(
+            sum(b.waited * (b.seconds - a.seconds) for a, b in pairs) / (pairs[-1][1].seconds - pairs[0][0].seconds)
+        )
         bare.append(bare_speed(model, recipe, steps))
     values = {"ours": statistics.median(ours), "bare": statistics.median(bare), "waited": statistics.median(waited)}
     return values | {"share": statistics.median(a / b for a, b in zip(ours, bare, strict=True))}
