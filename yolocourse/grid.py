@@ -73,6 +73,7 @@ class Assignment(NamedTuple):
     """Which anchor of which cell answers for which truth; M = N * B rows, padding included."""
 
     index: Tensor  # (M,) flat position in (N, A, H, W)
+    place: tuple[Tensor, Tensor, Tensor, Tensor]  # the same as picture, anchor, row and column, (M,) each
     anchor: Tensor  # (M,) anchor number
     responsible: Tensor  # (M,) bool: a truth, and not displaced by a later one with the same cell and anchor
     taken: Tensor  # (N, A, H, W) bool: some truth is answered for here
@@ -165,4 +166,4 @@ def assign(truth: Tensor, valid: Tensor, sizes: Tensor, h: int, w: int) -> Assig
     order = torch.where(valid.flatten(), torch.arange(n * b, device=truth.device), -1)  # (M,)
     winner = torch.full((n * a * h * w,), -1, device=truth.device).scatter_reduce(0, index, order, "amax")
     responsible = valid.flatten() & (winner[index] == order)  # (M,)
-    return Assignment(index, anchor, responsible, (winner >= 0).view(n, a, h, w))
+    return Assignment(index, (image, anchor, row, column), anchor, responsible, (winner >= 0).view(n, a, h, w))

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from yolocourse.anchors import STRIDE
 from yolocourse.boxes import cxcywh_to_xyxy, pairwise_iou
-from yolocourse.grid import Predictions, assign, cell_of, decode_cells, encode, find_location, split, to_cells
+from yolocourse.grid import Predictions, assign, decode_cells, encode, find_location, split, to_cells
 from yolocourse.labels import LabelSpace
 
 
@@ -111,7 +111,7 @@ class DetectionLoss:
         """
         s = self.settings
         anchors = self.anchors.to(predictions.xy.device)
-        n, a, h, w = predictions.objectness.shape
+        h, w = predictions.objectness.shape[-2:]
         if known is not None:
             labels = labels.masked_fill(~known[:, None], -1)
         valid, truth_corners = labels >= 0, boxes.float() / self.stride  # (N, B), (N, B, 4)
@@ -128,7 +128,7 @@ class DetectionLoss:
         objectness = predictions.objectness.flatten().index_select(0, found.index)  # (M,)
         with torch.no_grad():
             overlap = pairwise_iou(corners.flatten(0, 3)[found.index], truth_corners.flatten(0, 1))  # (M,)
-            xy_target, wh_target = encode(truth, *cell_of(truth, h, w), anchors[found.anchor], self.location)
+            xy_target, wh_target = encode(truth, *found.place[2:], anchors[found.anchor], self.location)
             weight = s.coord_scale * counts
             if s.small_box_weight:
                 weight = weight * (2 - truth[:, 2] * truth[:, 3] / (w * h))
@@ -140,7 +140,7 @@ class DetectionLoss:
         free = ~found.taken if known is None else ~found.taken & known[:, None, None, None]  # (N, A, H, W)
         nothing = (free & ~ignored).float()  # (N, A, H, W)
         no_object_term = s.no_object_scale * (nothing * predictions.objectness.square()).sum() / 2
-        scores = predictions.scores[torch.unravel_index(found.index, (n, a, h, w))]  # (M, C); flattened, all are copied
+        scores = predictions.scores[found.place]  # (M, C); flattened, all are copied
         class_term = s.class_scale * (counts * self.labels.loss(scores, labels)).sum()
         early = seen < s.anchor_warmup_images
         warmup_term = self._warmup(predictions, free) if early else torch.zeros_like(xy_term)

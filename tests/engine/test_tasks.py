@@ -69,7 +69,7 @@ class Colours(torch.utils.data.Dataset):
 def test_a_classifier_learns_through_the_same_loop():
     torch.manual_seed(0)
     settings = TrainSettings(
-        images=800, batch_size=8, size=32, learning_rate=1e-2, warmup_images=8, hue=0.0, precision="float32"
+        images=1200, batch_size=8, size=32, learning_rate=1e-2, warmup_images=8, hue=0.0, precision="float32"
     )
     model, reports = Darknet19(2, width=0.05), []
     train(model, Colours(), CLASSES, settings, task=Classification(CLASSES), on_step=reports.append)

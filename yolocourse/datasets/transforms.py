@@ -293,15 +293,13 @@ class ColorJitter(v2.Transform):
         images = next(value for value in flat_inputs if isinstance(value, Tensor) and value.ndim >= 3)
         return dict(zip(("hue", "saturation", "exposure"), self.draw(images.shape[:-3]), strict=True))
 
-    def draw(self, shape: tuple[int, ...], generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Random hue shifts, saturation and exposure factors for `shape` pictures, for `jitter_hsv`."""
-        hue = (torch.rand(shape, generator=generator) * 2 - 1) * self.hue
-        factors = []
-        for limit in (self.saturation, self.exposure):
-            factor = 1 + torch.rand(shape, generator=generator) * (limit - 1)
-            up = torch.rand(shape, generator=generator) < 0.5
-            factors.append(torch.where(up, factor, 1 / factor))
-        return hue, *factors
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator | None = None) -> Tensor:
+        """(3, *shape): random hue shifts, saturation and exposure factors for `shape` pictures, for `jitter_hsv`."""
+        draws = torch.rand(5, *shape, generator=generator)
+        hue = (draws[:1] * 2 - 1) * self.hue
+        limits = torch.tensor([self.saturation, self.exposure]).view(2, *[1] * len(shape))
+        factors = 1 + draws[1:3] * (limits - 1)
+        return torch.cat([hue, torch.where(draws[3:] < 0.5, factors, 1 / factors)])
 
     def transform(self, inpt: object, params: dict) -> object:
         if isinstance(inpt, Image):

@@ -60,10 +60,9 @@ class Prepare:
             return batch
         count, rank = self.processes.count, self.processes.rank
         # Drawn for the whole batch, so that a picture's colours do not depend on which process it is in.
-        changes = self.jitter.draw(
-            (max(self.settings.batch_size, len(batch) * count),), seeded(self.settings.seed, step)
-        )
-        mine = [values[rank::count][first : first + len(batch)] for values in changes]
+        pictures = max(self.settings.batch_size, len(batch) * count)
+        changes = self.jitter.draw((pictures,), seeded(self.settings.seed, step))  # (3, pictures)
+        mine = changes[:, rank::count][:, first : first + len(batch)]
         return replace(batch, images=jitter_hsv(batch.images, *mine, dtype=torch.float32))
 
     def size(self, step: int, seen: int) -> int:
