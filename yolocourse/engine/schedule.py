@@ -63,5 +63,6 @@ class AdamW(torch.optim.AdamW):
 
 
 def _in_order_of_memory(tensor: Tensor) -> Tensor:
-    innermost = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
-    return tensor.permute(0, 2, 3, 1) if innermost else tensor
+    if tensor.is_contiguous() or not tensor.is_contiguous(memory_format=torch.channels_last):
+        return tensor
+    return tensor.permute(0, 2, 3, 1)
