@@ -350,7 +350,7 @@ def _hsv(images: Tensor, hue: Tensor, saturation: Tensor, exposure: Tensor, dtyp
     brighter = (value * (exposure * (top / white))).clamp_(max=top)
     chroma = torch.minimum(chroma.mul_(saturation), value).mul_(brighter).div_(value.clamp_(min=1e-6))
     # Each channel is lowered by all of `chroma` from 2 to 3 away from its own place on the circle, not at all up to 1.
-    lower = torch.empty_like(rgb)
+    lower = torch.empty_like(rgb) if rgb is images else rgb
     of_red, of_green, of_blue = lower.unbind(1)
     torch.abs(turned, out=of_red).sub_(1)
     torch.add(turned, 1, out=of_green).abs_().neg_().add_(2)

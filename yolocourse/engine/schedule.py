@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from yolocourse.engine.settings import TrainSettings
 
@@ -55,14 +55,10 @@ class AdamW(torch.optim.AdamW):
     So it gets everything with the dimensions in the order of memory; all that is done there is done number by number.
     """
 
-    def _init_group(self, group: dict, *lists: list) -> bool:
-        has_complex = super()._init_group(group, *lists)
-        for tensors in lists:  # parameters, gradients, averages, averages of squares ...
-            tensors[:] = [_in_order_of_memory(tensor) for tensor in tensors]
+    def _init_group(self, group: dict, parameters: list, *more: list) -> bool:
+        has_complex = super()._init_group(group, parameters, *more)
+        innermost = [i for i, p in enumerate(parameters) if p.dim() == 4 and not p.is_contiguous()]
+        for tensors in (parameters, *more[:3]):  # and gradients, their averages and those of their squares
+            for i in innermost:
+                tensors[i] = tensors[i].permute(0, 2, 3, 1)
         return has_complex
-
-
-def _in_order_of_memory(tensor: Tensor) -> Tensor:
-    if tensor.is_contiguous() or not tensor.is_contiguous(memory_format=torch.channels_last):
-        return tensor
-    return tensor.permute(0, 2, 3, 1)
