@@ -39,10 +39,16 @@ def test_peak_is_that_of_a_matrix_product():
 
 
 @pytest.mark.slow
-def test_loader_augmentation_loss_and_optimiser_cost_at_most_15_percent():
-    """Nano at 224 in batches of 8, side by side in one run."""
-    scenes = Cached(toytown.scenes(160))
-    speed = study.training_speed(toytown_recipe(), scenes, epochs=3, rounds=5)
-    assert speed["share"] >= 0.7, f"far below what it was, 0.80 on two idle cores: {speed}"
-    if speed["share"] < 0.85:
-        pytest.xfail(f"the aim of 0.85 is not reached yet; loading and the update take the most: {speed}")
+@pytest.mark.parametrize(
+    ("size", "batch_size", "scenes", "rounds"),
+    [(224, 8, 320, 9), (224, 16, 320, 9), (416, 16, 96, 5)],
+    ids=["toytown", "toytown in batches of 16", "size and batch of small"],
+)
+def test_loader_augmentation_loss_and_optimiser_cost_at_most_15_percent(size, batch_size, scenes, rounds):
+    """Nano, side by side in one run. What a batch costs whatever its size weighs most in the smallest one."""
+    recipe = toytown_recipe().with_values(size=size, batch_size=batch_size)
+    pictures = Cached(toytown.scenes(scenes, size=size))
+    speed = study.training_speed(recipe, pictures, epochs=2, rounds=rounds)
+    if batch_size == 8 and 0.8 <= speed["share"] < 0.85:
+        pytest.xfail(f"batches of 8 small pictures are at 0.84 on two idle cores, not yet at 0.85: {speed}")
+    assert speed["share"] >= 0.85, speed
