@@ -65,10 +65,26 @@ def test_bad_samples():
         collate([(image, {"image_id": "bare"})])
 
 
+def test_types_of_a_batch_are_always_the_same():
+    image, _ = sample([])
+    boxes = torch.tensor([[1, 2, 3, 4]], dtype=torch.float64)
+    batch = collate([(image, {"boxes": boxes, "labels": torch.tensor([7], dtype=torch.int32)}), sample([[1, 2, 3, 4]])])
+    assert (batch.boxes.dtype, batch.labels.dtype, batch.difficult.dtype) == (torch.float32, torch.long, torch.bool)
+    assert (batch.labels.tolist(), batch.difficult.tolist()) == ([[7], [0]], [[False], [False]])
+
+
 def test_inputs_are_between_0_and_1():
     batch = collate([sample([], value=0), sample([], value=51), sample([], value=255)])
-    assert batch.inputs().amax(dim=(1, 2, 3)).tolist() == pytest.approx([0, 0.2, 1])
+    inputs = batch.inputs()
+    assert inputs.amax(dim=(1, 2, 3)).tolist() == pytest.approx([0, 0.2, 1])
+    assert inputs.is_contiguous(memory_format=torch.channels_last)
     assert batch.inputs(torch.bfloat16).dtype == torch.bfloat16
+
+
+def test_inputs_of_pictures_that_are_floats_already_stay():
+    batch = collate([sample([], value=51)])
+    batch.images = batch.images / 255
+    assert torch.equal(batch.inputs(), torch.full((1, 3, 64, 32), 0.2))
 
 
 def test_moves_every_tensor():

@@ -249,6 +249,20 @@ def test_hsv_keeps_type_shape_and_unchanged_pictures():
     assert jitter_hsv(images[:0], same[:0], changed[:0], changed[:0]).shape == (0, 3, 300, 130)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_hsv_makes_network_input_in_the_same_pass(kind):
+    generator = torch.Generator().manual_seed(7)
+    images = torch.randint(0, 256, (3, 3, 700, 500), dtype=torch.uint8, generator=generator)  # more than one strip
+    changes = torch.tensor([[0.0, 0.05, -0.1], [1.0, 1.3, 0.8], [1.0, 1.4, 0.7]])
+    before = images.clone()
+    result = jitter_hsv(images, *changes, dtype=kind)
+    assert torch.equal(images, before)
+    assert result.dtype == kind and result.is_contiguous(memory_format=torch.channels_last)
+    in_float = jitter_hsv(images / 255, *changes)
+    torch.testing.assert_close(result, in_float.to(kind), atol=1e-5 if kind == torch.float32 else 4e-3, rtol=0)
+    assert (result[0].float() * 255 - images[0]).abs().max() < (1e-3 if kind == torch.float32 else 0.6)
+
+
 def test_colour_factors_have_the_stated_range():
     hue, saturation, exposure = ColorJitter(0.1, 1.5, 2.0).draw((4000,), torch.Generator().manual_seed(8))
     assert hue.min() < -0.098

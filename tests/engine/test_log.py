@@ -55,6 +55,16 @@ def test_console_speaks_now_and_then_and_at_the_end():
     assert [line.split("step ")[1].split(" ")[0] for line in lines] == ["1", "4", "6"]
 
 
+def test_console_gives_speed_and_waiting_since_the_line_before():
+    """Three steps of 16 pictures and 1, 2 and 5 seconds, of which 0, 1 and 3 were waited: 48 in 8, half of it."""
+    lines = []
+    log = ConsoleLog(every=5, write=lines.append)
+    for step, seconds, waited in [(1, 10.0, 0.9), (2, 11.0, 0.0), (3, 13.0, 0.5), (4, 18.0, 0.6), (5, 24.0, 0.25)]:
+        log(replace(report(step, seconds=seconds), waited=waited))
+    assert [line.split(" | ")[-1].split("%")[0] for line in lines] == [
+        "120 images/s, waited 90", "6 images/s, waited 50", "3 images/s, waited 25"]  # fmt: skip
+
+
 def test_history_values_and_running_average():
     history = History()
     for step, total in enumerate([4.0, math.nan, 2.0], 1):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from yolocourse.datasets.batch import collate
 from yolocourse.engine import loop
-from yolocourse.engine.loader import EpochSampler, make_loader
+from yolocourse.engine.loader import AT_ONCE, EpochSampler, batches, grouped, make_loader
 from yolocourse.engine.loop import NotFiniteError, Prepare, Totals, phase_of, progress, train_epoch
 from yolocourse.engine.processes import Processes
 from yolocourse.engine.state import TrainState
@@ -93,6 +93,38 @@ def test_colours_do_not_depend_on_the_number_of_processes(make_scenes, make_sett
             images = prepare(collate([samples[i] for i in some]), 3, done).images
             assert torch.equal(images, whole[some])
             done += size
+
+
+def test_groups_of_items():
+    assert list(grouped(range(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert list(grouped([], 2)) == []
+
+
+class Counting(Grid64):
+    loaded = 0
+
+    def __getitem__(self, i):
+        self.loaded += 1
+        return super().__getitem__(i)
+
+
+def test_a_process_without_helpers_loads_several_batches_in_a_row(make_scenes, make_settings):
+    count = AT_ONCE + 16
+    scenes, settings = Counting(make_scenes(count)), make_settings(batch_size=8)
+    loader = make_loader(scenes, settings, CPU, Processes())
+    order = [image_id for batch in loader for image_id in batch.image_ids]
+    scenes.loaded, loaded, found = 0, [], []
+    for batch in batches(loader):
+        loaded.append(scenes.loaded)
+        found += batch.image_ids
+    assert loaded == [AT_ONCE] * (AT_ONCE // 8) + [count] * 2
+    assert found == order and len(set(found)) == count
+
+
+def test_batches_that_are_large_are_loaded_one_by_one(make_scenes, make_settings):
+    scenes = Counting(make_scenes(AT_ONCE * 2))
+    loader = make_loader(scenes, make_settings(batch_size=AT_ONCE), CPU, Processes())
+    assert [scenes.loaded for _ in batches(loader)] == [AT_ONCE, 2 * AT_ONCE]
 
 
 def test_last_pictures_come_at_the_largest_size(make_settings):

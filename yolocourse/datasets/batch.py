@@ -87,9 +87,9 @@ def _truths(target: dict) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes (B, 4), labels (B,) and difficult (B,) of a picture; none of a picture with a class only."""
     if "boxes" not in target:
         return torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.bool)
-    boxes, labels = target["boxes"].as_subclass(Tensor), target["labels"]
-    difficult = target.get("difficult")
-    return boxes, labels, torch.zeros_like(labels, dtype=torch.bool) if difficult is None else difficult
+    boxes, labels, difficult = target["boxes"].as_subclass(Tensor), target["labels"], target.get("difficult")
+    difficult = torch.zeros_like(labels) if difficult is None else difficult
+    return boxes.float(), labels.long(), difficult.bool()
 
 
 def resize(batch: Batch, size: int | tuple[int, int]) -> Batch:
