@@ -1,8 +1,11 @@
 """Whole runs: resumed equals unbroken, Ctrl-C saves, a failure leaves the last good state."""
 
 import csv
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -98,6 +101,39 @@ def test_two_runs_are_equal_and_another_seed_is_not(make_model, scenes, make_set
 def test_worker_processes_change_nothing(make_model, scenes, make_settings):
     alone, helped = (run(make_model, scenes, make_settings(images=16, workers=n))[1] for n in (0, 1))
     assert essence(alone) == essence(helped)
+
+
+WITH_WORKERS = """
+import multiprocessing, sys
+from dataclasses import replace
+import torch
+from yolocourse.datasets import toytown
+from yolocourse.datasets.loading import Cached
+from yolocourse.engine.train import train
+from yolocourse.recipes import toytown as recipe
+
+multiprocessing.set_start_method(sys.argv[1])
+recipe = recipe().with_values(width=0.05, size=96, batch_size=4, images=24)
+scenes, losses = Cached(toytown.scenes(12)), []
+for workers in (0, 2):  # two epochs, so that the workers live on from one to the next
+    torch.manual_seed(0)
+    model = recipe.build(scenes.labels, [[1.0, 1.0]])
+    settings, reports = replace(recipe.train, workers=workers), []
+    train(model, scenes, scenes.labels, settings, on_step=reports.append)
+    losses.append([report.terms["total"] for report in reports])
+assert len(losses[0]) == 6 and losses[0] == losses[1], losses
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["spawn", "forkserver"])
+def test_workers_that_are_started_afresh_change_nothing(start):
+    """As on Windows and macOS ("spawn"), and on Linux from Python 3.14 on: the data set travels to them as a pickle."""
+    if start not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {start}")
+    command = [sys.executable, "-c", WITH_WORKERS, start]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=240)  # a deadlock would last longer
+    assert result.returncode == 0, result.stderr
 
 
 def test_finished_run_does_nothing_more(tmp_path, make_model, scenes, make_settings):

@@ -137,6 +137,7 @@ def test_nano_is_yolov2_at_a_quarter():
         small, large = nano(20, VOC), yolov2(20, VOC)
     assert small.trunk.coarse_channels * 4 == large.trunk.coarse_channels == 1024
     assert small.config["width"] == 0.25 and small.config["builder"] == "yolov2"
+    assert build("nano", num_outputs=20, anchors=VOC, width=0.1).config["width"] == 0.1
 
 
 def test_passthrough_comes_first():
@@ -225,7 +226,7 @@ def test_everything_is_trained():
     [
         ("yolov9", {}, "unknown network 'yolov9'; known: yolov2, tiny, nano"),
         ("yolov2", {"depth": 3}, "network 'yolov2': .*depth"),
-        ("nano", {"width": 0.5}, "network 'nano': .*width"),
+        ("nano", {"depth": 3}, "network 'nano': .*depth"),
         ("yolov2", {"passthrough": "other"}, "'darknet' or 'clean', not 'other'"),
         ("yolov2", {"num_outputs": 0}, "at least one class score, not 0"),
         ("yolov2", {"anchors": []}, "anchors must be pairs"),

@@ -138,8 +138,11 @@ def yolo9000(num_outputs: int, anchors: Sequence[Sequence[float]], width: float 
 def nano(
     num_outputs: int, anchors: Sequence[Sequence[float]], passthrough: str | None = "darknet", **options
 ) -> YOLOv2:
-    """YOLOv2 at a quarter of the width: the network that the notebooks train. More options: those of `yolov2`."""
-    return yolov2(num_outputs, anchors, width=0.25, passthrough=passthrough, **options)
+    """YOLOv2, unless told otherwise at a quarter of the width: the network that the notebooks train.
+
+    More options: those of `yolov2`.
+    """
+    return yolov2(num_outputs, anchors, passthrough=passthrough, **{"width": 0.25, **options})
 
 
 class TinyTrunk(nn.Module):
