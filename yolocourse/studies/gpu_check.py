@@ -41,7 +41,7 @@ class Plan:
     width: float = 1.0
     size: int = 416
     batch_size: int = 64
-    epochs: int = 3  # of each round of training, the first one not counted
+    epochs: int = 2  # of each round of training, the first one not counted
     rounds: int = 3
     scenes: int = 2_000
     convergence_images: int = 150_000
